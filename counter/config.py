@@ -1,0 +1,154 @@
+"""YAML in, validated frozen settings out; unknown keys are errors that suggest the near one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from counter.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, unknown keys forbidden, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EventRules(Settings):
+    """The rules that turn frame scores into events; see ``counter.events.decode`` for the order."""
+
+    threshold: float = Field(0.5, gt=0, lt=1, description="score that starts an event")
+    release: float = Field(0.5, gt=0, lt=1, description="score above which an event goes on")
+    smooth_s: float = Field(0.4, ge=0, le=60, description="length of the moving average")
+    gap_s: float = Field(0.4, ge=0, le=600, description="pauses shorter than this are bridged")
+    part_s: float = Field(6.0, gt=0, le=3600, description="events longer than this may be parted")
+    part_depth: float = Field(
+        0.7, ge=0, le=1, description="a valley parts when at most this share of the lower peak"
+    )
+    min_duration_s: float = Field(0.5, ge=0, le=600, description="shortest event")
+    max_duration_s: float = Field(30.0, gt=0, le=86400, description="longest event")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EventRules:
+        if self.release > self.threshold:
+            raise ValueError(
+                f"release {self.release} is above threshold {self.threshold}; lower release"
+            )
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError(
+                f"min_duration_s {self.min_duration_s} is above "
+                f"max_duration_s {self.max_duration_s}"
+            )
+        return self
+
+    def changed(self, **values: float | None) -> EventRules:
+        """A copy with the given values; ``None`` leaves one as it is, release follows threshold.
+
+        Raises
+        ------
+        ConfigError
+            A value is out of its range.
+        """
+        given = {key: value for key, value in values.items() if value is not None}
+        merged = {**self.model_dump(), **given}
+        if "threshold" in given and "release" not in given:
+            merged["release"] = given["threshold"] * (self.release / self.threshold)
+        return validate(EventRules, merged, "the event rules")
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; an empty file is an empty mapping.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, not YAML, or not a mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}.", "Check the path.") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML: {where}.") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} holds {type(data).__name__}, not settings (key: value).")
+    return data
+
+
+def validate(model: type[S], data: Mapping[str, Any], where: str) -> S:
+    """Validate a mapping as settings.
+
+    Raises
+    ------
+    ConfigError
+        One line for the first few problems, each with key and value; unknown keys come with the
+        nearest known one.
+    """
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        problems = "; ".join(_problem(model, item) for item in error.errors()[:3])
+        raise ConfigError(f"{where}: {problems}.") from error
+
+
+def _problem(model: type[BaseModel], item: Any) -> str:
+    location = [str(part) for part in item["loc"]]
+    key = ".".join(location) or "settings"
+    if item["type"] == "extra_forbidden":
+        return f"unknown key '{key}'{suggest(location[-1], _fields_at(model, location[:-1]))}"
+    if item["type"] == "missing":
+        return f"'{key}' is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    return f"'{key}' = {item['input']!r}: {message}" if location else message
+
+
+def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    current: Any = model
+    for part in location:
+        field = getattr(current, "model_fields", {}).get(part)
+        current = field.annotation if field else None
+    return list(getattr(current, "model_fields", {}))
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """`` (did you mean 'x'?)`` for the nearest of ``known``, else an empty string."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def with_overrides(data: Mapping[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Apply ``key.sub=value`` assignments (values are YAML) to a copy of ``data``.
+
+    Raises
+    ------
+    ConfigError
+        An assignment has no ``=``, or its path leads through something that is no mapping.
+    """
+    result: dict[str, Any] = yaml.safe_load(yaml.safe_dump(dict(data))) or {}
+    for assignment in assignments:
+        key, sign, value = assignment.partition("=")
+        if not sign or not key.strip():
+            raise ConfigError(f"--set {assignment!r} is not of the form key=value.")
+        node = result
+        *parents, last = key.strip().split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise ConfigError(f"--set {assignment!r}: '{parent}' has no keys below it.")
+        try:
+            node[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {assignment!r}: the value is not valid YAML.") from error
+    return result

@@ -1,0 +1,42 @@
+"""Errors a user can cause or meet; each says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class CallcountError(Exception):
+    """A problem to be told to the user in one line, without a traceback.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, with file, row and value where there are any.
+    fix : str
+        What the user can do about it; empty where there is nothing to add.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        self.what = what
+        self.fix = fix
+        super().__init__(f"{what} {fix}".strip())
+
+
+class ConfigError(CallcountError):
+    """A setting that is unknown, of the wrong type or out of range."""
+
+
+class BundleError(CallcountError):
+    """A model folder that is missing, incomplete, changed or too new."""
+
+
+class AudioError(CallcountError):
+    """A recording or clip that cannot be read; it costs that one file, never the run."""
+
+
+class ClipError(CallcountError):
+    """Training clips that are missing, empty, undecodable or too few."""
+
+
+class OutputError(CallcountError):
+    """An output path that clashes or cannot be written."""
