@@ -1,0 +1,258 @@
+"""Sound files in, mono blocks at one sample rate out: probe, stream, downmix, resample.
+
+Training and scanning both decode through ``MonoStream``, so they hear the same samples.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from counter.errors import AudioError
+from counter.headers import mended, mp3_states_length, ogg_ends, open_raw, read_extent
+from counter.records import FloatArray
+from counter.soundfiles import AudioInfo, describe, open_sound
+from counter.timebase import resampled_length
+
+_READ_SAMPLES = 32_768  # fits the cache, and a fixed grid: damage costs the same in any block
+_MAX_BLOCK_SAMPLES = 4_000_000  # 16 MB of float32, whatever a header claims
+_MAX_ERRORS = 1000  # places where decoding is taken up again; an MP3 gives one per kB of rubbish
+# A length may leave out the encoder's padding: two MP3 frames, 0.05 s at 48, 0.1 s at 11 kHz.
+_LOSSY_TOLERANCE_S = 0.1
+_MAX_TAG_BYTES = 32_768  # tags after the last MP3 frame; more, or a tenth, is sound left unread
+
+
+class MonoStream:
+    """Mono float32 blocks of a sound file at one sample rate, in one forward pass.
+
+    Channels are averaged; soxr (HQ) resamples. The concatenated blocks do not depend on
+    ``block_s``, bit for bit, and are ``timebase.resampled_length(n_read_samples, ...)`` long.
+    A context manager and an iterator, for one pass.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    sample_rate_hz : int
+        Rate of the blocks, > 0.
+    block_s : float
+        Seconds in a block, > 0; roughly, as blocks are whole reads of 32,768 samples.
+
+    Attributes
+    ----------
+    info : AudioInfo
+        What the file claims; from entering on.
+    n_read_samples : int
+        Samples per channel decoded so far, at the file's rate.
+    n_nonfinite : int
+        NaN or infinite samples so far, over all channels; they count as 0.
+    truncated : bool
+        Less could be read than the file was meant to hold; final after the last block.
+    message : str
+        What was wrong, in one line without the file's name; final after the last block.
+
+    Raises
+    ------
+    AudioError
+        On entering, for what cannot be read at all; after the last block, where none of the
+        samples claimed could be decoded. Neither message names the file.
+    """
+
+    info: AudioInfo
+
+    def __init__(self, path: str | Path, sample_rate_hz: int, *, block_s: float = 10.0) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self.block_s = block_s
+        self.n_read_samples = 0
+        self.n_nonfinite = 0
+        self.truncated = False
+        self.message = ""
+        self._path = os.fspath(path)
+        self._n_errors = 0
+
+    def __enter__(self) -> MonoStream:
+        self._raw = open_raw(self._path)
+        with ExitStack() as on_error:
+            on_error.callback(self._raw.close)
+            self._extent = read_extent(self._raw)
+            self._file = open_sound(mended(self._raw, self._extent))
+            told = describe(self._path, self._file)
+            self.info = replace(told, n_samples=self._extent.claimed_samples(told.n_samples))
+            on_error.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._raw.close()
+
+    @property
+    def scanned_s(self) -> float:
+        """Seconds decoded so far."""
+        return self.n_read_samples / self.info.sample_rate_hz
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        rates = self.info.sample_rate_hz, self.sample_rate_hz
+        soxr_stream = None if rates[0] == rates[1] else soxr.ResampleStream(*rates, 1)
+        n_out = 0
+        for mono in self._decoded():
+            block = mono.copy() if soxr_stream is None else soxr_stream.resample_chunk(mono)
+            n_out += len(block)
+            if len(block):
+                yield block
+        if soxr_stream is not None:
+            tail = soxr_stream.resample_chunk(np.zeros(0, np.float32), last=True)
+            missing = resampled_length(self.n_read_samples, *rates) - n_out
+            tail = np.pad(tail[:missing], (0, max(0, missing - len(tail))))
+            if len(tail):
+                yield tail
+        self._conclude()
+
+    def _decoded(self) -> Iterator[FloatArray]:
+        """Mono blocks at the file's rate; a block is overwritten by the next."""
+        wanted = self.block_s * self.info.sample_rate_hz
+        n_reads = int(min(max(1.0, wanted / _READ_SAMPLES), _MAX_BLOCK_SAMPLES / _READ_SAMPLES))
+        mono = np.empty(n_reads * _READ_SAMPLES, np.float32)
+        channels = self.info.channels
+        buffer = np.empty((_READ_SAMPLES, channels), np.float32) if channels > 1 else None
+        while n_filled := self._fill(mono, buffer):
+            yield mono[:n_filled]
+
+    def _fill(self, mono: FloatArray, buffer: FloatArray | None) -> int:
+        """Decode and downmix until ``mono`` is full or the file ends; the samples filled."""
+        n_filled = 0
+        while n_filled < len(mono):
+            # A mono file is decoded straight into its place.
+            out = mono[n_filled : n_filled + _READ_SAMPLES]
+            n_read = self._read(out if buffer is None else buffer[: len(out)])
+            if not n_read:
+                break
+            block = out if buffer is None else buffer
+            self._downmix(block[:n_read], out[:n_read])
+            n_filled += n_read
+            self.n_read_samples += n_read
+        return n_filled
+
+    def _read(self, out: FloatArray) -> int:
+        """Decode into ``out``; past damage, decoding goes on where the decoder finds its feet."""
+        while self._n_errors < _MAX_ERRORS:
+            try:
+                return len(self._file.read(out=out, fill_value=None))
+            except sf.LibsndfileError:
+                self._n_errors += 1
+                n_before_error = self._file.tell() - self.n_read_samples
+                if 0 < n_before_error <= len(out):
+                    return int(n_before_error)
+        return 0
+
+    def _downmix(self, block: FloatArray, out: FloatArray) -> None:
+        # One sum finds any NaN or infinity, much faster than looking at each sample.
+        with np.errstate(over="ignore", invalid="ignore"):
+            _average_channels(block, out)
+            if np.isfinite(out.sum()):
+                return
+        bad = ~np.isfinite(block)
+        self.n_nonfinite += int(np.count_nonzero(bad))
+        block[bad] = 0
+        _average_channels(block, out)
+
+    def _conclude(self) -> None:
+        if not self.n_read_samples:
+            claimed_s = self.info.duration_s
+            raise AudioError(f"nothing could be decoded of the {claimed_s:.1f} s it claims")
+        lost = self._loss()
+        self.truncated = bool(lost)
+        notes = [lost] if lost else []
+        if self._extent.is_streamed:
+            notes.append("its header gives no length; read to the end of the file")
+        if self.n_nonfinite:
+            notes.append(f"{self.n_nonfinite} NaN or infinite samples were taken as 0")
+        self.message = "; ".join(notes)
+
+    def _loss(self) -> str:
+        """Why less was read than there was meant to be; empty where all was read."""
+        info, read_s = self.info, f"{self.scanned_s:.1f} s"
+        of = f"{read_s} of {info.duration_s:.1f} s" if info.n_samples else read_s
+        size_bytes = self._raw.size_bytes
+        unread_bytes = size_bytes - self._raw.tell()
+        if self._n_errors:
+            return f"truncated or damaged: {of} could be decoded; later times may be early"
+        if self._extent.mend:
+            return f"its header was never finished: {of} could be read"
+        if info.format == "OGG" and not ogg_ends(self._raw):
+            return f"truncated: no end mark after {read_s}"
+        if info.format == "MP3" and unread_bytes > min(_MAX_TAG_BYTES, size_bytes / 10):
+            return f"{unread_bytes} bytes after {read_s} not read: its length is unclear"
+        tolerance_s = _LOSSY_TOLERANCE_S if info.format in ("MP3", "OGG") else 0
+        short = info.n_samples - self.n_read_samples > tolerance_s * info.sample_rate_hz
+        estimated = info.format == "MP3" and not mp3_states_length(self._raw)
+        return f"truncated: {of} could be read" if short and not estimated else ""
+
+
+def probe(path: str | Path) -> AudioInfo:
+    """What a sound file claims, without decoding it.
+
+    Raises
+    ------
+    AudioError
+        The file cannot be read as sound; one line that does not name the file.
+    """
+    with MonoStream(path, sample_rate_hz=1) as stream:  # no block is asked for: any rate will do
+        return stream.info
+
+
+def load(
+    path: str | Path, sample_rate_hz: int, *, max_s: float | None = None
+) -> tuple[FloatArray, MonoStream]:
+    """A whole clip as ``MonoStream`` decodes it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    sample_rate_hz : int
+        Rate of the samples returned, > 0.
+    max_s : float or None
+        Longest part from the start, seconds; the stream's findings then cover what was read.
+
+    Returns
+    -------
+    samples : array of float32, shape (n_samples,)
+        Empty only where ``max_s`` or the file is shorter than half a sample.
+    stream : MonoStream
+        Closed; for its ``info``, ``truncated``, ``message`` and the like.
+
+    Raises
+    ------
+    AudioError
+        As for ``MonoStream``.
+    """
+    most = None if max_s is None else int(max_s * sample_rate_hz + 0.5)
+    blocks: list[FloatArray] = []
+    with MonoStream(path, sample_rate_hz) as stream:
+        for block in stream:
+            blocks.append(block)
+            if most is not None and sum(map(len, blocks)) >= most:
+                break
+    return np.concatenate([np.zeros(0, np.float32), *blocks])[:most], stream
+
+
+def _average_channels(block: FloatArray, out: FloatArray) -> None:
+    if block.ndim == 1:
+        return
+    np.add(block[:, 0], block[:, 1], out=out)
+    for channel in range(2, block.shape[1]):
+        out += block[:, channel]
+    out *= np.float32(1 / block.shape[1])
