@@ -1,0 +1,182 @@
+"""A model on disk: one folder with ``model.tflite`` and ``bundle.yaml``, which says all else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from counter.config import EventRules, Settings, read_yaml, validate
+from counter.errors import BundleError
+from counter.timebase import Timebase
+
+FORMAT = 1
+SPEC_FILE = "bundle.yaml"
+MODEL_FILE = "model.tflite"
+# In the folder of a training run: which of its bundles is the better one.
+DEFAULT_FILE = "default.yaml"
+RETRAIN = "Train it again with `callcount train`, or name another with --model."
+
+
+class BundleSpec(Settings):
+    """What ``bundle.yaml`` holds."""
+
+    format: int = Field(FORMAT, ge=1, le=FORMAT, description="version of this layout")
+    name: str = Field(min_length=1, description="name of the model")
+    trained_at: str = Field(description="when it was trained, ISO 8601, UTC")
+    labels: tuple[str, ...] = Field(min_length=1, description="labels, in the order of scores")
+    sample_rate_hz: int = Field(ge=1000, le=384000, description="rate of the samples it takes")
+    frame_samples: int = Field(ge=1, description="samples a score stands for")
+    context_frames: int = Field(ge=0, description="frames on either side that a score depends on")
+    low_hz: float = Field(ge=0, description="lower end of what it hears")
+    high_hz: float = Field(gt=0, description="upper end of what it hears")
+    model_sha256: str = Field(description="hash of model.tflite")
+    rules: dict[str, EventRules] = Field(description="event rules of each label")
+    provenance: dict[str, Any] = Field({}, description="how it was trained and the rules learned")
+
+    @model_validator(mode="after")
+    def _rules_for_labels(self) -> BundleSpec:
+        if sorted(self.rules) != sorted(self.labels):
+            raise ValueError(f"rules for {sorted(self.rules)} but labels {sorted(self.labels)}")
+        return self
+
+    @property
+    def timebase(self) -> Timebase:
+        """Rate and frame of the scores."""
+        return Timebase(self.sample_rate_hz, self.frame_samples)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that was read and whose hash is right.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    spec : BundleSpec
+        What it says about itself.
+    sha256 : str
+        Hash of both files together: equal hashes count equally.
+    """
+
+    path: Path
+    spec: BundleSpec
+    sha256: str
+
+    @property
+    def model_path(self) -> Path:
+        """The LiteRT file."""
+        return self.path / MODEL_FILE
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and verify a bundle, or the default one of a training run's folder.
+
+    Raises
+    ------
+    BundleError
+        The folder or one of its files is missing, unreadable, of a newer format, or changed.
+    ConfigError
+        ``bundle.yaml`` is not what it should be.
+    """
+    folder = _resolve(path)
+    data = read_yaml(folder / SPEC_FILE)
+    if isinstance(data.get("format"), int) and data["format"] > FORMAT:
+        raise BundleError(
+            f"bundle {folder} has format {data['format']}, this callcount reads up to {FORMAT}.",
+            "Update callcount.",
+        )
+    spec = validate(BundleSpec, data, str(folder / SPEC_FILE))
+    model = _read_model(folder / MODEL_FILE)
+    if hashlib.sha256(model).hexdigest() != spec.model_sha256:
+        raise BundleError(f"{folder / MODEL_FILE} is not the file that was trained.", RETRAIN)
+    digest = hashlib.sha256((folder / SPEC_FILE).read_bytes() + model).hexdigest()
+    return Bundle(folder, spec, digest)
+
+
+def _read_model(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error}.", "Check the file.") from error
+
+
+def _resolve(path: Path) -> Path:
+    if not path.is_dir():
+        raise BundleError(f"no bundle at {path}: no such folder.", RETRAIN)
+    if (path / DEFAULT_FILE).is_file():
+        name = read_yaml(path / DEFAULT_FILE).get("model")
+        if not isinstance(name, str) or not (path / name).is_dir():
+            raise BundleError(f"{path / DEFAULT_FILE} names no model beside it.", RETRAIN)
+        path = path / name
+    missing = [name for name in (SPEC_FILE, MODEL_FILE) if not (path / name).is_file()]
+    if missing:
+        raise BundleError(f"{path} is no bundle: {' and '.join(missing)} missing.", RETRAIN)
+    return path
+
+
+def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle in one move, replacing an earlier one of that path.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    spec : mapping
+        ``BundleSpec`` without ``format`` and ``model_sha256``.
+    files : mapping from name to bytes
+        ``model.tflite``, and what else is to stand beside it.
+    """
+    digest = hashlib.sha256(files[MODEL_FILE]).hexdigest()
+    full = validate(BundleSpec, {**spec, "model_sha256": digest}, f"bundle {path}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        made.chmod(0o755)
+        for name, data in files.items():
+            (made / name).write_bytes(data)
+        text = yaml.safe_dump(full.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        (made / SPEC_FILE).write_text(text, encoding="utf-8")
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(made, path)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return read_bundle(path)
+
+
+def shipped_path() -> Path:
+    """Folder of the bundle that comes with callcount (label capuchinbird).
+
+    Raises
+    ------
+    BundleError
+        This installation holds none.
+    """
+    here = Path(__file__).resolve()
+    for folder in (here.parent / "shipped", here.parents[1] / "artifacts" / "capuchinbird"):
+        if (folder / DEFAULT_FILE).is_file():
+            return folder
+    raise BundleError("this installation holds no model.", RETRAIN)
+
+
+def choose_bundle(given: Path | None, artifacts: Path) -> tuple[Bundle, str]:
+    """The bundle to scan with, and in a few words why that one.
+
+    The one given; else the one trained last under ``artifacts``; else the one that ships.
+    """
+    if given is not None:
+        return read_bundle(given), "given with --model"
+    trained = [read_bundle(found.parent) for found in sorted(artifacts.glob(f"*/{DEFAULT_FILE}"))]
+    if trained:
+        return max(trained, key=lambda one: one.spec.trained_at), f"trained last in {artifacts}"
+    return read_bundle(shipped_path()), "ships with callcount"

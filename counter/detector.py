@@ -1,0 +1,166 @@
+"""Samples -> frame scores, chunk by chunk with context, so that chunk size never shows."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from counter.bundle import Bundle
+from counter.errors import BundleError
+from counter.records import FloatArray
+
+# Long enough that context costs little, short enough that a chunk's features stay in the cache.
+CHUNK_S = 16.0
+# Chunks of one recording waiting to be scored; bounds memory when decoding is the faster.
+MAX_WAITING = 8
+
+
+class Detector:
+    """Scores recordings with one bundle, on a number of threads; a context manager.
+
+    Each scoring thread has its own interpreter. A recording is scored through its own
+    ``Scoring``; several may be open at once.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The model.
+    n_threads : int
+        Scoring threads, >= 1.
+    chunk_s : float
+        Seconds scored at once, > 0; does not change scores beyond rounding (1e-5).
+    """
+
+    def __init__(self, bundle: Bundle, n_threads: int = 1, *, chunk_s: float = CHUNK_S) -> None:
+        spec = bundle.spec
+        self.bundle = bundle
+        self.chunk_frames = max(1, spec.timebase.frames(chunk_s))
+        self.context_samples = spec.context_frames * spec.frame_samples
+        self.chunk_samples = self.chunk_frames * spec.frame_samples
+        self._model = bundle.model_path.read_bytes()
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="score")
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def open(self) -> Scoring:
+        """Begin a recording."""
+        return Scoring(self)
+
+    def scores(self, samples: FloatArray) -> FloatArray:
+        """Frame scores of a whole sound, shape (n_frames, n_labels); none for no samples."""
+        scoring = self.open()
+        scoring.push(samples)
+        return scoring.finish()
+
+    def submit(self, chunk: FloatArray) -> Future[FloatArray]:
+        """Score one chunk with its context on the pool."""
+        return self._pool.submit(self._score, chunk)
+
+    def _score(self, chunk: FloatArray) -> FloatArray:
+        runner = getattr(self._local, "runner", None)
+        if runner is None:
+            runner = self._local.runner = _runner(self._model, len(chunk), self.bundle)
+        runner.interpreter.set_tensor(runner.input_index, chunk[None])
+        runner.interpreter.invoke()
+        scores = runner.interpreter.get_tensor(runner.output_index)[0]
+        context = self.bundle.spec.context_frames
+        kept: FloatArray = scores[context : context + self.chunk_frames]
+        return kept
+
+
+@dataclass(frozen=True)
+class _Runner:
+    interpreter: Any
+    input_index: int
+    output_index: int
+
+
+def _runner(model: bytes, n_samples: int, bundle: Bundle) -> _Runner:
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=model, num_threads=1)
+        found = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(found, [1, n_samples])
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        why = " ".join(str(error).split())
+        raise BundleError(f"{bundle.model_path} does not load in LiteRT: {why}.") from error
+    return _Runner(interpreter, found, interpreter.get_output_details()[0]["index"])
+
+
+class Scoring:
+    """The scores of one recording, as its samples arrive.
+
+    Chunk ``k`` stands for the frames ``[k * n, (k + 1) * n)`` counted from the recording's start,
+    whatever the blocks; it is scored with ``context_samples`` on either side. Beyond its ends a
+    recording goes on as its own mirror image, which is no onset as silence would be.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._held = np.zeros(0, dtype=np.float32)
+        self._is_begun = False
+        self._n_samples = 0
+        self._waiting: deque[Future[FloatArray]] = deque()
+        self._scored: list[FloatArray] = []
+
+    def push(self, samples: FloatArray) -> None:
+        """Take the next samples, shape (n_samples,), any number."""
+        self._n_samples += len(samples)
+        self._held = np.concatenate([self._held, samples]) if len(self._held) else samples
+        context, chunk = self._detector.context_samples, self._detector.chunk_samples
+        if not self._is_begun:
+            if len(self._held) < context + 1:
+                return
+            self._begin()
+        start, span = 0, chunk + 2 * context
+        while len(self._held) - start >= span:
+            self._submit(self._held[start : start + span])
+            start += chunk
+        self._held = self._held[start:]
+
+    def finish(self) -> FloatArray:
+        """Score what is left; all scores, shape (n_frames, n_labels), float32."""
+        spec = self._detector.bundle.spec
+        if self._n_samples == 0:
+            return np.zeros((0, len(spec.labels)), dtype=np.float32)
+        if not self._is_begun:
+            self._begin()
+        context, chunk = self._detector.context_samples, self._detector.chunk_samples
+        rest = np.pad(self._held, (0, context), mode="symmetric")
+        n_chunks = -(-(len(rest) - 2 * context) // chunk)
+        rest = np.pad(rest, (0, n_chunks * chunk + 2 * context - len(rest)))
+        for index in range(n_chunks):
+            self._submit(rest[index * chunk : (index + 1) * chunk + 2 * context])
+        while self._waiting:
+            self._collect()
+        return np.concatenate(self._scored)[: spec.timebase.n_frames(self._n_samples)]
+
+    def _begin(self) -> None:
+        self._is_begun = True
+        self._held = np.pad(self._held, (self._detector.context_samples, 0), mode="symmetric")
+
+    def _submit(self, chunk: FloatArray) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self._collect()
+        self._waiting.append(self._detector.submit(chunk))
+
+    def _collect(self) -> None:
+        self._scored.append(self._waiting.popleft().result())
