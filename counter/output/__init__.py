@@ -1,0 +1,1 @@
+"""What a scan leaves behind: tables, manifest, plots."""

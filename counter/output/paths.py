@@ -1,0 +1,168 @@
+"""Where the outputs of a scan go, checked before the work and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from counter.errors import OutputError
+from counter.output.own import is_own_events, is_own_manifest, is_own_results, own_plots
+
+
+@dataclass(frozen=True)
+class OutputPaths:
+    """The files and folders of ``-o x/y.csv``.
+
+    Attributes
+    ----------
+    results : Path
+        ``x/y.csv``, one row a recording; everything else is in the folder ``x/y``.
+    """
+
+    results: Path
+
+    @property
+    def folder(self) -> Path:
+        """``x/y``."""
+        return self.results.with_suffix("")
+
+    @property
+    def events(self) -> Path:
+        """``x/y/events.csv``, one row an event."""
+        return self.folder / "events.csv"
+
+    @property
+    def manifest(self) -> Path:
+        """``x/y/manifest.json``."""
+        return self.folder / "manifest.json"
+
+    @property
+    def plots(self) -> Path:
+        """``x/y/plots``."""
+        return self.folder / "plots"
+
+    @property
+    def overview(self) -> Path:
+        """``x/y/plots/overview.png``."""
+        return self.plots / "overview.png"
+
+
+def plan(output: Path) -> OutputPaths:
+    """Find every clash of an output path before the work; nothing is made or changed.
+
+    Results of an earlier scan may be there: they will be replaced.
+
+    Raises
+    ------
+    OutputError
+        The path is a folder or does not end in ``.csv``; it cannot be written; or a file that
+        callcount did not make stands where one of its own would go.
+    """
+    paths = OutputPaths(output)
+    try:
+        _check_name(output)
+        _check_writable(output.parent)
+        _check_folder(paths.folder)
+        _check_folder(paths.plots)
+        _check_files(paths)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    return paths
+
+
+def prepare(paths: OutputPaths, *, plots: bool) -> None:
+    """Make the folders and remove the plots of an earlier scan; other files there stay.
+
+    Parameters
+    ----------
+    paths : OutputPaths
+        What ``plan`` gave.
+    plots : bool
+        Whether the folder for plots is wanted.
+
+    Raises
+    ------
+    OutputError
+        A folder cannot be made or an old plot not removed.
+    """
+    try:
+        (paths.plots if plots else paths.folder).mkdir(parents=True, exist_ok=True)
+        for old in own_plots(paths.plots):
+            old.unlink()
+    except OSError as error:
+        raise _unwritable(Path(error.filename or paths.folder), error) from error
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` to write; it takes that name when all went well.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written; what stood at ``path`` is unchanged.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"cannot write {path}: {reason}.", "Give another name with -o.")
+
+
+def _check_name(output: Path) -> None:
+    if output.is_dir():
+        raise OutputError(
+            f"-o {output} is a folder.", f"Name a file in it: -o {output / 'results.csv'}."
+        )
+    if output.suffix.lower() != ".csv":
+        raise OutputError(
+            f"-o {output} does not end in .csv.", f"Write -o {output.with_name(output.name)}.csv."
+        )
+
+
+def _check_writable(parent: Path) -> None:
+    there = parent.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise OutputError(f"{there} is a file, not a folder.", "Give another name with -o.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write in {there}.", "Give a name elsewhere with -o.")
+
+
+def _check_folder(folder: Path) -> None:
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise OutputError(
+            f"{folder} is a file where a folder is wanted.", "Move it away or give another -o."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write in {folder}.", "Give a name elsewhere with -o.")
+
+
+def _check_files(paths: OutputPaths) -> None:
+    checks = {
+        paths.results: is_own_results,
+        paths.events: is_own_events,
+        paths.manifest: is_own_manifest,
+    }
+    for path, is_own in checks.items():
+        if os.path.lexists(path) and not is_own(path):
+            raise OutputError(
+                f"{path} exists and was not made by callcount.",
+                "Move it away or give another name with -o.",
+            )
