@@ -1,0 +1,56 @@
+"""``callcount scan``: recordings -> results.csv, events, manifest, plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(short_help="Count calls in recordings.")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("results.csv"),
+    show_default=True,
+    help="Table of counts; events, manifest and plots go to the folder of the same name.",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Bundle to scan with. [default: trained last under ./artifacts, else the one shipped]",
+)
+@click.option("--threshold", type=float, help="Score that starts an event, 0 to 1. [bundle's]")
+@click.option("--gap", "gap_s", type=float, help="Bridge pauses shorter than this, s. [bundle's]")
+@click.option("--min-duration", "min_duration_s", type=float, help="Shortest event, s. [bundle's]")
+@click.option("--max-duration", "max_duration_s", type=float, help="Longest event, s. [bundle's]")
+@click.option("--jobs", type=int, help="Threads. [default: one per core]")
+@click.option("--plots/--no-plots", default=None, help="Draw a plot a recording. [default: plots]")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="YAML file with any of these options; flags win over it.",
+)
+@click.pass_context
+def scan(
+    context: click.Context, paths: tuple[Path, ...], output: Path, config: Path | None, **flags: Any
+) -> None:
+    """Count calls in PATHS: recordings, or folders searched for recordings.
+
+    Writes a table with one row per recording (results.csv), and beside it a folder with one row
+    per call (events.csv), what was done (manifest.json) and plots.
+
+    Exit code: 0 all scanned, 1 some failed (they have a row that says why), 2 usage or nothing to
+    scan, 130 interrupted (what was finished is written).
+    """
+    from counter.cli.scanning import ScanSettings, run_scan
+    from counter.config import read_yaml, validate
+
+    from_file = read_yaml(config) if config is not None else {}
+    given = {key: value for key, value in flags.items() if value is not None}
+    where = f"{config} and flags" if config is not None else "the flags"
+    settings = validate(ScanSettings, {**from_file, **given}, where)
+    context.exit(run_scan(paths, output, settings))

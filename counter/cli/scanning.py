@@ -1,0 +1,237 @@
+"""What ``callcount scan`` does between its flags and its files."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+
+import click
+from pydantic import Field, field_validator
+
+from counter import __version__
+from counter.bundle import Bundle, choose_bundle
+from counter.cli.console import ScanProgress, print_counts, stderr
+from counter.config import EventRules, Settings
+from counter.detector import Detector
+from counter.files import find_recordings
+from counter.output.manifest import Manifest, write_manifest
+from counter.output.paths import OutputPaths, plan, prepare
+from counter.output.tables import write_events, write_results
+from counter.records import FAILED, FileResult, Recording
+from counter.scan import ScanJob, scan_recordings
+
+# Above this many recordings only those with most calls are drawn.
+MAX_PLOTS = 200
+ALL_SCANNED, SOME_FAILED, INTERRUPTED = 0, 1, 130
+
+
+class ScanSettings(Settings):
+    """Settings of a scan; what is None comes from the bundle."""
+
+    model: Path | None = Field(None, description="bundle")
+    threshold: float | None = Field(None, gt=0, lt=1, description="score that starts an event")
+    gap_s: float | None = Field(None, ge=0, description="pauses bridged")
+    min_duration_s: float | None = Field(None, ge=0, description="shortest event")
+    max_duration_s: float | None = Field(None, gt=0, description="longest event")
+    jobs: int | None = Field(None, ge=1, le=1024, description="threads")
+    plots: bool = Field(True, description="draw a plot a recording")
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return Path(value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """All that is known before the work begins."""
+
+    bundle: Bundle
+    which: str
+    rules: dict[str, EventRules]
+    recordings: list[Recording]
+    paths: OutputPaths
+    n_threads: int
+    plots: bool
+
+
+def run_scan(given: Sequence[Path], output: Path, settings: ScanSettings) -> int:
+    """Scan and write everything; the exit code."""
+    scan_plan = _plan(given, output, settings)
+    started_s, clock_s = time.time(), time.perf_counter()
+    results, interrupted = _scan(scan_plan)
+    wall_s = _write(scan_plan, results, started_s=started_s, clock_s=clock_s)
+    print_counts(
+        results, scan_plan.bundle.spec.labels, wall_s=wall_s, output=scan_plan.paths.results
+    )
+    if interrupted:
+        left = len(scan_plan.recordings) - len(results)
+        click.echo(f"Interrupted: {left} recordings were not scanned and have no row.", err=True)
+        return INTERRUPTED
+    return SOME_FAILED if any(r.status == FAILED for r in results) else ALL_SCANNED
+
+
+def _plan(given: Sequence[Path], output: Path, settings: ScanSettings) -> ScanPlan:
+    paths = plan(output)
+    recordings = find_recordings(given, exclude=paths.folder)
+    bundle, which = choose_bundle(settings.model, Path("artifacts"))
+    rules = {
+        label: own.changed(
+            threshold=settings.threshold,
+            gap_s=settings.gap_s,
+            min_duration_s=settings.min_duration_s,
+            max_duration_s=settings.max_duration_s,
+        )
+        for label, own in bundle.spec.rules.items()
+    }
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    prepare(paths, plots=settings.plots)
+    stderr().print(f"Model {bundle.spec.name} ({which}: {bundle.path})", soft_wrap=True)
+    return ScanPlan(
+        bundle=bundle,
+        which=which,
+        rules=rules,
+        recordings=recordings,
+        paths=paths,
+        n_threads=settings.jobs or cores or 1,
+        plots=settings.plots,
+    )
+
+
+def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
+    """Scan all; the results in order, and whether it was interrupted."""
+    stop = threading.Event()
+    gathered: list[FileResult] = []
+    with (
+        _stopping_on_interrupt(stop),
+        ScanProgress(scan_plan.recordings) as progress,
+        Detector(scan_plan.bundle, scan_plan.n_threads) as detector,
+    ):
+        job = ScanJob(detector, scan_plan.rules, scan_plan.plots, progress.advance, stop)
+        pictures = _Pictures()
+        for result in scan_recordings(scan_plan.recordings, job, scan_plan.n_threads):
+            gathered.append(pictures.kept(result, gathered))
+            progress.finished()
+    return gathered, stop.is_set()
+
+
+@contextmanager
+def _stopping_on_interrupt(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C stops the scan in order; a second one is as usual."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class _Pictures:
+    """Lets the ``MAX_PLOTS`` results with most calls keep their picture, so memory is bounded."""
+
+    def __init__(self) -> None:
+        self._drawn: list[tuple[int, int]] = []
+
+    def kept(self, result: FileResult, gathered: list[FileResult]) -> FileResult:
+        """``result`` as it is to be gathered; one gathered earlier may lose its picture to it."""
+        if result.picture is None:
+            return result
+        entry = (result.calls(), -len(gathered))
+        if len(self._drawn) < MAX_PLOTS:
+            heapq.heappush(self._drawn, entry)
+            return result
+        _, minus_index = heapq.heappushpop(self._drawn, entry)
+        if minus_index == entry[1]:
+            return replace(result, picture=None)
+        gathered[-minus_index] = replace(gathered[-minus_index], picture=None)
+        return result
+
+
+def _write(
+    scan_plan: ScanPlan, results: list[FileResult], *, started_s: float, clock_s: float
+) -> float:
+    """Write tables, plots and manifest; the seconds the scan took, plots aside."""
+    spec = scan_plan.bundle.spec
+    bands = {label: (spec.low_hz, spec.high_hz) for label in spec.labels}
+    write_results(scan_plan.paths.results, results, spec.labels)
+    write_events(scan_plan.paths.events, results, bands)
+    wall_s = time.perf_counter() - clock_s
+    plots = _draw(scan_plan, results, bands) if scan_plan.plots else ()
+    manifest = Manifest(
+        command=tuple(sys.argv),
+        versions=_versions(),
+        bundle=_bundle_facts(scan_plan),
+        settings={
+            "jobs": scan_plan.n_threads,
+            "plots": scan_plan.plots,
+            "rules": {label: rules.model_dump() for label, rules in scan_plan.rules.items()},
+        },
+        inputs=tuple(scan_plan.recordings),
+        started_s=started_s,
+        wall_s=wall_s,
+        audio_s=sum(result.scanned_s for result in results),
+        counts=Counter(result.status for result in results),
+        plots=plots,
+    )
+    write_manifest(scan_plan.paths.manifest, manifest)
+    return wall_s
+
+
+def _versions() -> dict[str, str]:
+    packages = ("ai-edge-litert", "numpy", "soundfile", "soxr")
+    return {
+        "callcount": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _bundle_facts(scan_plan: ScanPlan) -> dict[str, str]:
+    return {
+        "path": str(scan_plan.bundle.path),
+        "name": scan_plan.bundle.spec.name,
+        "hash": scan_plan.bundle.sha256,
+        "which": scan_plan.which,
+    }
+
+
+def _draw(
+    scan_plan: ScanPlan, results: list[FileResult], bands: dict[str, tuple[float, float]]
+) -> tuple[str, ...]:
+    """Draw the plots; their file names."""
+    from counter.output.names import plot_names
+    from counter.output.overview import draw_overview
+    from counter.output.plots import PlotSettings, RecordingPlotter
+
+    spec = scan_plan.bundle.spec
+    threshold = min(rules.threshold for rules in scan_plan.rules.values())
+    plotter = RecordingPlotter(PlotSettings(bands, threshold, spec.sample_rate_hz / 2))
+    names = plot_names(result.recording.name for result in results)
+    shown = [result for result in results if result.picture is not None]
+    folder = scan_plan.paths.plots
+    with ThreadPoolExecutor(scan_plan.n_threads) as pool:
+        drawn = [pool.submit(plotter.draw, r, folder / names[r.recording.name]) for r in shown]
+        draw_overview(scan_plan.paths.overview, results, spec.labels)
+        for one in drawn:
+            one.result()
+    if len(results) > MAX_PLOTS:
+        message = f"Drew the {len(shown)} recordings with most calls of {len(results)}."
+        click.echo(message, err=True)
+    return (scan_plan.paths.overview.name, *(names[r.recording.name] for r in shown))

@@ -1,0 +1,133 @@
+"""What ``callcount train`` does between its flags and the training room."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from counter.cli.console import stderr, stdout
+from counter.config import read_yaml, validate, with_overrides
+from counter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from training.run import RunResult
+    from training.settings import TrainSettings
+
+DEFAULT_CONFIG = Path("configs/default.yaml")
+
+
+@dataclass(frozen=True)
+class TrainFlags:
+    """Flags of ``callcount train`` that change settings."""
+
+    positive: tuple[Path, ...] = ()
+    negative: tuple[Path, ...] = ()
+    label: str | None = None
+    assignments: tuple[str, ...] = ()
+    seed: int | None = None
+    folds: int | None = None
+
+
+def read_settings(config: Path | None, flags: TrainFlags) -> TrainSettings:
+    """Defaults < YAML < flags; without ``config``, ``configs/default.yaml`` where there is one."""
+    from training.settings import TrainSettings
+
+    source = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    data = with_overrides(read_yaml(source) if source else {}, list(flags.assignments))
+    clips = dict(data.get("clips") or {})
+    if flags.label is not None and not flags.positive:
+        raise ConfigError("--label names what --positive holds; give --positive too.")
+    if flags.positive:
+        name = flags.label or flags.positive[0].resolve().name
+        clips["labels"] = {name: [str(path) for path in flags.positive]}
+        if config is None or "name" not in data:
+            data["name"] = re.sub(r"[^\w.-]", "_", name)
+    if flags.negative:
+        clips["background"] = [str(path) for path in flags.negative]
+    if clips:
+        data["clips"] = clips
+    if flags.seed is not None:
+        data["seed"] = flags.seed
+    if flags.folds is not None:
+        data["rules"] = {**(data.get("rules") or {}), "folds": flags.folds}
+    return validate(TrainSettings, data, str(source) if source else "the settings")
+
+
+def run_train(settings: TrainSettings, output: Path) -> RunResult:
+    """Train, with progress and a table at the end."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    console = stderr()
+    with console.status("Loading TensorFlow ..."):
+        from training.run import train_all
+    with _progress(settings) as progress:
+        result = train_all(settings, output, command=_command(), progress=progress)
+    _print_result(result)
+    return result
+
+
+def _command() -> str:
+    return shlex.join(["callcount", *sys.argv[1:]])
+
+
+@contextmanager
+def _progress(settings: TrainSettings) -> Iterator[Any]:
+    """A bar a stage with the last epoch's figures; lines of text in a pipe."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = stderr()
+    bar = Progress(
+        TextColumn("{task.description:28}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} epochs"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+    def stage(model: str, text: str) -> Callable[[int, dict[str, float]], None]:
+        title = f"{model}: {text}"
+        task = bar.add_task(escape(title), total=settings.fit.epochs, figures="")
+
+        def epoch(number: int, row: dict[str, float]) -> None:
+            figures = "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k != "epoch")
+            bar.update(task, completed=number, figures=figures)
+            if not console.is_terminal and number == settings.fit.epochs:
+                console.print(f"{title}, {number} epochs: {figures}", markup=False)
+
+        return epoch
+
+    with bar:
+        yield stage
+
+
+def _print_result(result: RunResult) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("model", "count error", "F1", "variant"):
+        table.add_column(title, justify="left" if title in ("model", "variant") else "right")
+    for name, run in result.runs.items():
+        errors = [learned.error for learned in run.cross_fit.learned]
+        table.add_row(
+            name + (" (default)" if name == result.default else ""),
+            f"{sum(e.count_error for e in errors) / len(errors):.3f}",
+            f"{sum(e.f1 for e in errors) / len(errors):.3f}",
+            run.chosen.variant,
+        )
+    console = stdout()
+    console.print(table)
+    for broken in next(iter(result.runs.values())).clips.broken:
+        console.print(f"skipped {broken.path}: {broken.reason}", markup=False)
+    console.print(
+        "Count error: calls a made recording of unseen sources. "
+        f"Bundles, reports and model card: {escape(str(result.folder))}"
+    )
