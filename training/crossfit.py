@@ -1,0 +1,142 @@
+"""Cross-fitting: every source serves once as the unseen one, for clips and for event rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from counter.config import EventRules
+from counter.records import FloatArray
+from counter.timebase import Timebase
+from training.clips import BACKGROUND, ClipSet, folds
+from training.fit import Progress, Trained, fit
+from training.learn import Learned, Scored, learn_rules
+from training.made import make_recordings
+from training.metrics import ClipScores
+from training.settings import FrontEndSettings, TrainSettings
+
+MADE_SEED = 11
+
+Score = Callable[[FloatArray], FloatArray]
+StageProgress = Callable[[str], Progress]
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What models said of sources that they had not met.
+
+    Attributes
+    ----------
+    clips : ClipScores
+        Scores of every clip by the fold that held its source out.
+    scored : tuple (one per label) of tuple of Scored
+        Frame scores of made recordings of held-out sources.
+    learned : tuple of Learned
+        Rules of each label.
+    timebase : Timebase
+        Of the scores.
+    """
+
+    clips: ClipScores
+    scored: tuple[tuple[Scored, ...], ...]
+    learned: tuple[Learned, ...]
+    timebase: Timebase
+
+    @property
+    def cost(self) -> float:
+        """Mean cost of the learned rules over labels; what models are compared by."""
+        return float(np.mean([learned.error.cost for learned in self.learned]))
+
+    def rules(self, labels: Sequence[str]) -> dict[str, EventRules]:
+        """Learned rules by label."""
+        return {label: one.rules for label, one in zip(labels, self.learned, strict=True)}
+
+
+def cross_fit(
+    settings: TrainSettings,
+    front_end: FrontEndSettings,
+    clips: ClipSet,
+    progress: StageProgress,
+) -> CrossFit:
+    """Train once a fold; score the held-out clips, and recordings made of them; learn the rules."""
+    parts = folds(clips, settings.rules.folds, settings.seed)
+    clip_scores: list[ClipScores] = []
+    scored: list[list[Scored]] = [[] for _ in clips.labels]
+    timebase = Timebase(front_end.sample_rate_hz, front_end.hop_samples)
+    for number, (kept, held_out) in enumerate(parts):
+        stage = progress(f"fold {number + 1} of {len(parts)}")
+        unseen = clips.subset(held_out)
+        seed = settings.seed * 100 + number + 1
+        trained = fit(
+            settings, front_end, clips.subset(kept), validation=unseen, seed=seed, progress=stage
+        )
+        clip_scores.append(score_clips(trained, unseen, "cross-validation"))
+        timebase = Timebase(front_end.sample_rate_hz, trained.frame_samples)
+        made = score_made(trained.scores, front_end, settings, unseen, [MADE_SEED, seed])
+        for label, more in enumerate(made):
+            scored[label] += more
+    learned = [
+        learn_rules(scored[label], clip_lengths_s(clips, label), timebase)
+        for label in range(len(clips.labels))
+    ]
+    return CrossFit(
+        clips=joined(clip_scores),
+        scored=tuple(tuple(one) for one in scored),
+        learned=tuple(learned),
+        timebase=timebase,
+    )
+
+
+def score_made(
+    score: Score,
+    front_end: FrontEndSettings,
+    settings: TrainSettings,
+    clips: ClipSet,
+    seed: Sequence[int],
+) -> list[list[Scored]]:
+    """Frame scores of recordings made of ``clips``, a list per label; none without background."""
+    result: list[list[Scored]] = [[] for _ in clips.labels]
+    if not clips.of(BACKGROUND) or len(clips.of(BACKGROUND)) == len(clips.clips):
+        return result
+    n_recordings = settings.rules.recordings_per_fold
+    for made in make_recordings(
+        clips, front_end, settings.rules, n_recordings=n_recordings, seed=seed
+    ):
+        scores = score(made.samples)
+        for label in range(len(clips.labels)):
+            calls = tuple((start, stop) for which, start, stop in made.calls if which == label)
+            result[label].append(Scored(scores[:, label], calls))
+    return result
+
+
+def clip_lengths_s(clips: ClipSet, label: int) -> list[float]:
+    """Lengths of one label's clips."""
+    return [len(clip.samples) / clips.sample_rate_hz for clip in clips.of(label)]
+
+
+def score_clips(trained: Trained, clips: ClipSet, split: str) -> ClipScores:
+    """Whole-clip scores of a model."""
+    n_labels = len(clips.labels)
+    scores = [trained.clip_score(clip.samples) for clip in clips.clips]
+    labels = np.array([clip.label for clip in clips.clips], dtype=int)
+    return ClipScores(
+        labels=clips.labels,
+        scores=np.array(scores, dtype=np.float32).reshape(-1, n_labels),
+        truth=labels[:, None] == np.arange(n_labels),
+        sources=tuple(clip.source for clip in clips.clips),
+        names=tuple(clip.name for clip in clips.clips),
+        split=split,
+    )
+
+
+def joined(parts: Sequence[ClipScores]) -> ClipScores:
+    """Clip scores of several folds as one."""
+    return replace(
+        parts[0],
+        scores=np.concatenate([part.scores for part in parts]),
+        truth=np.concatenate([part.truth for part in parts]),
+        sources=tuple(source for part in parts for source in part.sources),
+        names=tuple(name for part in parts for name in part.names),
+    )

@@ -1,0 +1,165 @@
+"""A trained model -> LiteRT: float32, and int8 in the network; parity with Keras proven."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from counter.errors import CallcountError
+from counter.records import FloatArray
+from training.fit import Trained
+from training.frontends import LogBands
+
+# Largest difference of a frame's score between Keras and LiteRT that float32 rounding explains.
+FLOAT32_TOLERANCE = 1e-3
+# int8 is judged by its counts; a difference beyond this says that the export itself is broken.
+INT8_TOLERANCE = 0.5
+# Operations of the front end and of nothing else: quantised, quiet frames would be ruined.
+FRONT_END_OPS = ["FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "SQUARE", "LOG", "ADD", "SUB", "PAD"]
+FRONT_END_OPS += ["PADV2", "RESHAPE", "SLICE", "STRIDED_SLICE", "CONCATENATION", "LOGISTIC"]
+N_CALIBRATION = 64
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A LiteRT model with its parity.
+
+    Attributes
+    ----------
+    variant : str
+        ``float32`` or ``int8``.
+    content : bytes
+        The file.
+    largest_difference : float
+        Largest difference of a frame score to Keras over all clips compared.
+    tolerance : float
+        What it had to stay within.
+    n_clips : int
+        Clips compared.
+    """
+
+    variant: str
+    content: bytes
+    largest_difference: float
+    tolerance: float
+    n_clips: int
+
+
+def export(
+    trained: Trained, clips: Sequence[FloatArray], calibration: Sequence[FloatArray]
+) -> list[Exported]:
+    """Convert to float32 and int8, and compare each with Keras on every clip.
+
+    Parameters
+    ----------
+    trained : Trained
+        The model.
+    clips : sequence of array of float32, shape (n_samples,)
+        Validation clips, for parity.
+    calibration : sequence of array
+        Sounds by which int8's ranges are set.
+
+    Raises
+    ------
+    CallcountError
+        An export differs from Keras by more than its tolerance.
+    """
+    n_samples = 32 * trained.frame_samples
+    sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
+    with tempfile.TemporaryDirectory() as folder, _converter_quiet():
+        full_model(trained).export(folder, verbose=False)
+        contents = {"float32": _convert(folder), "int8": _convert_int8(folder, sounds)}
+    tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
+    return [
+        _checked(variant, content, trained, clips, tolerances[variant])
+        for variant, content in contents.items()
+    ]
+
+
+@contextmanager
+def _converter_quiet() -> Iterator[None]:
+    """Send what the converter's C++ prints to standard error nowhere; it raises what is wrong."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def full_model(trained: Trained) -> Any:
+    """Samples (1, n_samples) -> scores (1, n_frames, n_labels), front end included."""
+    samples = keras.Input(batch_shape=(1, None), name="samples")
+    features = LogBands(trained.front_end.model_dump())(samples)
+    return keras.Model(samples, keras.ops.sigmoid(trained.network(features)))
+
+
+def _convert(saved: str) -> bytes:
+    content: bytes = tf.lite.TFLiteConverter.from_saved_model(saved).convert()
+    return content
+
+
+def _convert_int8(saved: str, sounds: Sequence[FloatArray]) -> bytes:
+    def dataset() -> Iterator[list[FloatArray]]:
+        for sound in sounds:
+            yield [sound[None]]
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = dataset
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=FRONT_END_OPS)
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=dataset, debug_options=options
+    )
+    content: bytes = debugger.get_nondebug_quantized_model()
+    return content
+
+
+def _fitted(sound: FloatArray, n_samples: int) -> FloatArray:
+    return np.resize(sound, n_samples).astype(np.float32)
+
+
+def _checked(
+    variant: str, content: bytes, trained: Trained, clips: Sequence[FloatArray], tolerance: float
+) -> Exported:
+    score = scorer(content, trained.frame_samples)
+    largest = max(float(np.abs(score(clip) - trained.scores(clip)).max()) for clip in clips)
+    if largest > tolerance:
+        raise CallcountError(
+            f"the {variant} export differs from the trained model by {largest:.2g} "
+            f"(at most {tolerance:.2g} is rounding); no bundle was written."
+        )
+    return Exported(variant, content, largest, tolerance, len(clips))
+
+
+def scorer(content: bytes, frame_samples: int) -> Callable[[FloatArray], FloatArray]:
+    """A function from a whole sound to frame scores (n_frames, n_labels), by LiteRT."""
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    index = interpreter.get_input_details()[0]["index"]
+
+    def score(samples: FloatArray) -> FloatArray:
+        n_frames = max(1, -(-len(samples) // frame_samples))
+        padded = np.zeros(n_frames * frame_samples, dtype=np.float32)
+        padded[: len(samples)] = samples
+        interpreter.resize_tensor_input(index, [1, len(padded)])
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(index, padded[None])
+        interpreter.invoke()
+        scores: FloatArray = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        return scores[0]
+
+    return score

@@ -1,0 +1,178 @@
+"""Settings -> a trained network: loss, schedule, seeds, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from counter.records import FloatArray
+from training.clips import ClipSet
+from training.frontends import LogBands
+from training.networks import NETWORKS, POOL
+from training.pipeline import training_windows, window_maker
+from training.settings import FrontEndSettings, TrainSettings
+
+# Weight of the pooled background beside its mean over frames: one loud frame is a false call.
+HARD_BACKGROUND_WEIGHT = 0.25
+WARM_UP_SHARE = 0.1
+
+Progress = Callable[[int, dict[str, float]], None]
+
+
+def pooled(logits: Any, mask: Any) -> Any:
+    """Log-mean-exp over the masked frames, (batch, n_frames, n_labels) -> (batch, n_labels).
+
+    A smooth maximum that still rewards every frame; see Pinheiro and Collobert, CVPR 2015.
+    """
+    masked = ops.where(mask, logits, ops.cast(-1e9, logits.dtype))
+    count = ops.maximum(ops.sum(ops.cast(mask, logits.dtype), axis=1), 1.0)
+    return ops.logsumexp(masked, axis=1) - ops.log(count)
+
+
+def window_loss(targets: Any, logits: Any) -> Any:
+    """Cross-entropy of each clip's pooled logits, and of the background's frames.
+
+    Parameters
+    ----------
+    targets : tensor, shape (batch, n_frames, n_labels)
+        1 inside a call, 0 in background, negative where nothing is asked.
+    logits : tensor of the same shape
+    """
+    calls = ops.equal(targets, 1.0)
+    background = ops.equal(targets, 0.0)
+    has_call = ops.cast(ops.any(calls, axis=1), logits.dtype)
+    has_background = ops.cast(ops.any(background, axis=1), logits.dtype)
+    miss = has_call * ops.softplus(-pooled(logits, calls))
+    frames = ops.cast(background, logits.dtype)
+    false = ops.sum(ops.softplus(logits) * frames, axis=1) / ops.maximum(ops.sum(frames, axis=1), 1)
+    hard = has_background * ops.softplus(pooled(logits, background))
+    return ops.mean(miss + false + HARD_BACKGROUND_WEIGHT * hard)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    front_end : FrontEndSettings
+    network : keras.Model
+        Features -> frame logits.
+    history : list of dict
+        One row per epoch.
+    """
+
+    labels: tuple[str, ...]
+    front_end: FrontEndSettings
+    network: Any
+    history: list[dict[str, float]] = field(default_factory=list)
+    _graph: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        layer = LogBands(self.front_end.model_dump())
+        signature = [tf.TensorSpec((1, None), tf.float32)]
+        graph = tf.function(
+            lambda samples: self.network(layer(samples), training=False), input_signature=signature
+        )
+        object.__setattr__(self, "_graph", graph)
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples per score frame."""
+        return self.front_end.hop_samples * POOL
+
+    def logits(self, samples: FloatArray) -> FloatArray:
+        """Frame logits of one sound, shape (n_frames, n_labels); silence fills the last frame."""
+        n_frames = max(1, -(-len(samples) // self.frame_samples))
+        padded = np.zeros(n_frames * self.frame_samples, dtype=np.float32)
+        padded[: len(samples)] = samples
+        result: FloatArray = self._graph(padded[None]).numpy()[0]
+        return result
+
+    def scores(self, samples: FloatArray) -> FloatArray:
+        """Frame scores of one sound, shape (n_frames, n_labels)."""
+        result: FloatArray = (1 / (1 + np.exp(-self.logits(samples).astype(np.float64)))).astype(
+            np.float32
+        )
+        return result
+
+    def clip_score(self, samples: FloatArray) -> FloatArray:
+        """Score of a whole clip per label: the pooled frame logits through a sigmoid."""
+        logits = self.logits(samples).astype(np.float64)
+        pooled_logits = np.logaddexp.reduce(logits, axis=0) - np.log(len(logits))
+        score: FloatArray = (1 / (1 + np.exp(-pooled_logits))).astype(np.float32)
+        return score
+
+
+def fit(
+    settings: TrainSettings,
+    front_end: FrontEndSettings,
+    clips: ClipSet,
+    *,
+    validation: ClipSet | None = None,
+    seed: int,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train one network on windows made of the clips.
+
+    The same seed and clips give the same network.
+    """
+    keras.utils.set_random_seed(seed)
+    layer = LogBands(front_end.model_dump())
+    network = NETWORKS["conv"](settings.network, front_end.n_bands, len(clips.labels))
+    trained = Trained(clips.labels, front_end, network)
+    maker = window_maker(clips, front_end, settings.fit, settings.augment, trained.frame_samples)
+    windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
+    steps = max(1, settings.fit.windows_per_epoch // settings.fit.batch_size)
+    optimizer = keras.optimizers.AdamW(_schedule(settings, steps), weight_decay=1e-3)
+    step = _step_function(network, optimizer)
+    for epoch in range(settings.fit.epochs):
+        loss = float(np.mean([float(step(*next(windows))) for _ in range(steps)]))
+        row = {"epoch": epoch + 1.0, "loss": loss}
+        if validation is not None:
+            row |= validate(trained, validation)
+        trained.history.append(row)
+        if progress is not None:
+            progress(epoch + 1, row)
+    return trained
+
+
+def _schedule(settings: TrainSettings, steps: int) -> Any:
+    total = steps * settings.fit.epochs
+    warm_up = max(1, int(total * WARM_UP_SHARE))
+    return keras.optimizers.schedules.CosineDecay(
+        settings.fit.learning_rate / 10,
+        total - warm_up,
+        warmup_target=settings.fit.learning_rate,
+        warmup_steps=warm_up,
+    )
+
+
+def _step_function(network: Any, optimizer: Any) -> Any:
+    optimizer.build(network.trainable_variables)
+
+    @tf.function(reduce_retracing=True)
+    def step(features: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = window_loss(targets, network(features, training=True))
+        gradients = tape.gradient(loss, network.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
+        return loss
+
+    return step
+
+
+def validate(trained: Trained, clips: ClipSet) -> dict[str, float]:
+    """Clip loss and accuracy at a score of 0.5, over all labels."""
+    scores = np.array([trained.clip_score(clip.samples) for clip in clips.clips], dtype=np.float64)
+    truth = np.array([clip.label for clip in clips.clips])[:, None] == np.arange(len(clips.labels))
+    scores = np.clip(scores, 1e-7, 1 - 1e-7)
+    loss = -np.mean(np.where(truth, np.log(scores), np.log(1 - scores)))
+    return {"val_loss": float(loss), "val_accuracy": float(np.mean((scores > 0.5) == truth))}

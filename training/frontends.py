@@ -1,0 +1,130 @@
+"""Front ends: Keras layers from samples to features, written as matrix products.
+
+Both give log power in bands between ``low_hz`` and ``high_hz``. A frame is ``window_samples`` long
+and frames are ``hop_samples`` apart; frame ``t`` ends with sample ``(t + 1) * hop_samples``, and
+samples before the first are silence. A window is an even number of hops, so a frame is that many
+neighbouring hops side by side, and the transform, kept to the bins in the band, two products.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from librosa import mel_frequencies
+from librosa.filters import mel as mel_filters
+from numpy.typing import NDArray
+
+from training.settings import FrontEndSettings
+
+# Added to the power before the logarithm: -100 dB of a full-scale sine's, 16 bit sound's floor.
+FLOOR_POWER = 1e-10
+# Decibels that a feature of 0 stands for, and that one unit spans; keeps features near 0 and 1.
+CENTRE_DB, UNIT_DB = -60.0, 20.0
+
+
+def bins_hz(settings: FrontEndSettings) -> NDArray[np.float64]:
+    """Frequencies of the spectrum's bins inside the band, shape (n_bins,)."""
+    hz = np.fft.rfftfreq(settings.window_samples, 1 / settings.sample_rate_hz)
+    kept: NDArray[np.float64] = hz[(hz >= settings.low_hz) & (hz <= settings.high_hz)]
+    return kept
+
+
+def dft_matrices(settings: FrontEndSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Hann-windowed cosines and sines of the bins inside the band, from the window's middle on.
+
+    With time counted from the middle of a window, cosines are even and sines odd: the sum of a
+    window's second half and its mirrored first half is all that a cosine sees, the difference all
+    that a sine sees. That halves the product.
+
+    Returns
+    -------
+    cosines, sines : array, shape (window_samples / 2, n_bins)
+        Scaled so that a full-scale sine has power 1 in its bin.
+    """
+    half = settings.window_samples // 2
+    place = np.arange(half) + 0.5
+    window = 0.5 + 0.5 * np.cos(np.pi * place / half)
+    phase = 2 * np.pi * np.outer(place / settings.sample_rate_hz, bins_hz(settings))
+    weight = (window / window.sum())[:, None]
+    return (np.cos(phase) * weight).astype(np.float32), (np.sin(phase) * weight).astype(np.float32)
+
+
+def band_matrix(settings: FrontEndSettings) -> NDArray[np.float32]:
+    """Weights from bins to bands, shape (n_bins, n_bands), each band's weights summing to 1.
+
+    ``mel``: librosa's triangular filters (Slaney's scale); ``spectrogram``: neighbouring bins in
+    ``n_bands`` groups of nearly equal size. A mel filter too narrow to hold a bin takes the
+    nearest one.
+    """
+    bin_hz = bins_hz(settings)
+    all_hz = np.fft.rfftfreq(settings.window_samples, 1 / settings.sample_rate_hz)
+    if settings.kind == "mel":
+        filters = mel_filters(
+            sr=settings.sample_rate_hz,
+            n_fft=settings.window_samples,
+            n_mels=settings.n_bands,
+            fmin=settings.low_hz,
+            fmax=settings.high_hz,
+        )[:, np.isin(all_hz, bin_hz)]
+        centre_hz = mel_frequencies(
+            settings.n_bands + 2, fmin=settings.low_hz, fmax=settings.high_hz
+        )[1:-1]
+        for band in np.flatnonzero(filters.sum(axis=1) == 0):
+            filters[band, np.argmin(np.abs(bin_hz - centre_hz[band]))] = 1
+    else:
+        filters = np.zeros((settings.n_bands, len(bin_hz)))
+        for band, bins in enumerate(np.array_split(np.arange(len(bin_hz)), settings.n_bands)):
+            filters[band, bins] = 1
+    weights: NDArray[np.float32] = (filters / filters.sum(axis=1, keepdims=True)).T
+    return weights.astype(np.float32)
+
+
+def band_centres_hz(settings: FrontEndSettings) -> NDArray[np.float64]:
+    """Centre frequency of each band, the mean of its bins by weight, shape (n_bands,)."""
+    centres: NDArray[np.float64] = bins_hz(settings) @ band_matrix(settings).astype(np.float64)
+    return centres
+
+
+@keras.saving.register_keras_serializable("callcount")
+class LogBands(keras.layers.Layer):
+    """Samples to log power in bands.
+
+    Input: float32, shape (1, n_samples), ``n_samples`` a multiple of ``hop_samples``.
+    Output: float32, shape (1, n_samples / hop_samples, n_bands), in units of ``UNIT_DB``
+    above ``CENTRE_DB`` (0 dB being a full-scale sine).
+    """
+
+    def __init__(self, front_end: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.settings = FrontEndSettings.model_validate(front_end)
+        cosines, sines = dft_matrices(self.settings)
+        self._cosines, self._sines = ops.convert_to_tensor(cosines), ops.convert_to_tensor(sines)
+        self._bands = ops.convert_to_tensor(band_matrix(self.settings))
+
+    def call(self, samples: Any) -> Any:
+        """Features of one waveform; see the class."""
+        hop = self.settings.hop_samples
+        n_parts = self.settings.window_samples // hop
+        hops = ops.pad(ops.reshape(samples, (-1, hop)), ((n_parts - 1, 0), (0, 0)))
+        mirrored = ops.flip(hops, axis=1)
+        second = _side_by_side(hops, range(n_parts // 2, n_parts), n_parts)
+        first = _side_by_side(mirrored, range(n_parts // 2 - 1, -1, -1), n_parts)
+        even = ops.matmul(second + first, self._cosines)
+        odd = ops.matmul(second - first, self._sines)
+        power = ops.matmul(ops.square(even) + ops.square(odd), self._bands)
+        level_db = ops.log(power + FLOOR_POWER) * np.float32(10 / np.log(10))
+        return ops.reshape((level_db - CENTRE_DB) / UNIT_DB, (1, -1, self.settings.n_bands))
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings, for Keras."""
+        return {**super().get_config(), "front_end": self.settings.model_dump()}
+
+
+def _side_by_side(hops: Any, parts: range, n_parts: int) -> Any:
+    """The given hops of every window next to each other, shape (n_frames, len(parts) * hop)."""
+    # Slices counted from the end keep every shape known when a graph is resized.
+    sliced = [hops[part : part + 1 - n_parts or None] for part in parts]
+    return sliced[0] if len(sliced) == 1 else ops.concatenate(sliced, axis=-1)

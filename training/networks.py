@@ -1,0 +1,63 @@
+"""Networks: functions from settings to a Keras model, features -> frame logits.
+
+Fully convolutional in time: convolutions, pooling and 1 x 1 layers alone, so that one pass over a
+long recording gives what sliding windows would, with the overlap computed once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from training.settings import NetworkSettings
+
+# Feature frames per score frame: the first two blocks halve time, the first by its stride.
+POOL = 4
+FIRST_KERNEL, KERNEL = 5, 3
+# Two depthwise convolutions over time, of this many score frames each: most of a call at once.
+HEAD_KERNEL, HEAD_LAYERS = 9, 2
+
+
+def conv_net(settings: NetworkSettings, n_bands: int, n_labels: int) -> keras.Model:
+    """Blocks of convolutions, then a head that looks along time, one logit per label.
+
+    Input (batch, n_frames, n_bands), ``n_frames`` a multiple of ``POOL``; output (batch,
+    n_frames / POOL, n_labels).
+    """
+    features = keras.Input((None, n_bands), name="features")
+    x = layers.Reshape((-1, n_bands, 1))(features)
+    x = layers.BatchNormalization(axis=2, name="bands")(x)
+    first, *others = settings.channels
+    x = _normed(layers.Conv2D(first, FIRST_KERNEL, 2, padding="same", use_bias=False)(x))
+    height = -(-n_bands // 2)
+    for block, channels in enumerate(others):
+        x = _normed(layers.Conv2D(channels, KERNEL, padding="same", use_bias=False)(x))
+        x = layers.MaxPooling2D((1 if block else 2, 2))(x)
+        height //= 2
+    x = _normed(layers.Conv2D(settings.head_channels, (1, height), use_bias=False)(x))
+    for _ in range(HEAD_LAYERS):
+        x = layers.DepthwiseConv2D((HEAD_KERNEL, 1), padding="same", use_bias=False)(x)
+        x = _normed(layers.Conv2D(settings.head_channels, 1, use_bias=False)(x))
+    x = layers.SpatialDropout2D(settings.dropout)(x)
+    x = layers.Conv2D(n_labels, 1, name="logits")(x)
+    return keras.Model(features, layers.Reshape((-1, n_labels))(x), name="conv_net")
+
+
+def _normed(x: Any) -> Any:
+    return layers.ReLU()(layers.BatchNormalization()(x))
+
+
+def context_frames(settings: NetworkSettings) -> int:
+    """Score frames on either side that a score depends on."""
+    reach, step = FIRST_KERNEL // 2, 2
+    for _ in settings.channels[1:]:
+        reach += (KERNEL // 2) * step
+        step = POOL
+    reach += HEAD_LAYERS * (HEAD_KERNEL // 2) * step
+    # The front end's first windows reach before the chunk, hence one frame more.
+    return -(-reach // POOL) + 1
+
+
+NETWORKS = {"conv": conv_net}

@@ -1,0 +1,210 @@
+"""The files that training leaves beside a model: reports in text and JSON, history, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from counter.errors import OutputError
+from counter.output.paths import atomic_write
+from training import pictures
+from training.metrics import ClipScores, classification_report, plain_text, spread_over_sources
+from training.pictures import Features, Waveform
+
+
+@dataclass(frozen=True)
+class RuleFit:
+    """How the event rules did on made recordings of held-out sources.
+
+    Attributes
+    ----------
+    recordings : DataFrame
+        ``label, true_calls, counted_calls``: one row per made recording and label, counted with
+        the rules fitted on the other folds.
+    sweep : DataFrame
+        ``label, threshold, count_error``: mean absolute error in calls a recording with every
+        other rule as chosen.
+    chosen : mapping of str to float
+        The event threshold chosen for each label of ``sweep``.
+    """
+
+    recordings: pd.DataFrame
+    sweep: pd.DataFrame
+    chosen: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report shows; any part may be empty.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model, such as ``mel``.
+    validation, test : ClipScores
+        The clips of both splits, with the same labels.
+    thresholds : array of float, shape (n_labels,)
+        A clip holds a label when its score is at or above.
+    history : DataFrame
+        One row per epoch: ``epoch, loss, val_loss`` and further ``val_`` figures from 0 to 1.
+    waveforms : tuple of Waveform
+        Example clips.
+    positive, negative : tuple of Features
+        The front end's output on clips with a call and without, all of one unit.
+    clip_lengths_s : mapping of str to array of float
+        Lengths in seconds of the clips of each class.
+    rule_fit : RuleFit or None
+        ``None`` where no rules were fitted; the two pictures of it are then left out.
+    seed : int
+        Of the resampling behind the intervals.
+    """
+
+    model: str
+    validation: ClipScores
+    test: ClipScores
+    thresholds: NDArray[np.float64]
+    history: pd.DataFrame
+    waveforms: tuple[Waveform, ...] = ()
+    positive: tuple[Features, ...] = ()
+    negative: tuple[Features, ...] = ()
+    clip_lengths_s: Mapping[str, NDArray[np.float64]] | None = None
+    rule_fit: RuleFit | None = None
+    seed: int = 0
+
+
+def split_reports(data: ReportData) -> dict[str, dict[str, Any]]:
+    """Classification report of each split, its spread over sources under ``spread``; JSON-ready."""
+    return {
+        scores.split: classification_report(scores, data.thresholds)
+        | {"spread": spread_over_sources(scores, data.thresholds, seed=data.seed)}
+        for scores in (data.validation, data.test)
+    }
+
+
+def write_report(folder: Path, data: ReportData) -> list[Path]:
+    """Write every file of the report; files of an earlier one are replaced.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; made when missing.
+    data : ReportData
+        What to show.
+
+    Returns
+    -------
+    list of Path
+        The files written, texts first.
+
+    Raises
+    ------
+    OutputError
+        The folder or a file in it cannot be written.
+    """
+    reports = split_reports(data)
+    texts = {
+        "classification_report.txt": report_text(data.model, reports),
+        "classification_report.json": json.dumps(reports, indent=2, allow_nan=False) + "\n",
+        "training.csv": data.history.to_csv(index=False, lineterminator="\n"),
+    }
+    drawings = _drawings(data, reports)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"cannot write the report in {folder}: {error.strerror}."
+        raise OutputError(what, "Check the path, or give another -o.") from error
+    for name, text in texts.items():
+        with atomic_write(folder / name) as partial:
+            partial.write_bytes(text.encode())
+    for name, draw in drawings.items():
+        draw(folder / name)
+    return [folder / name for name in [*texts, *drawings]]
+
+
+def _drawings(
+    data: ReportData, reports: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Callable[[Path], None]]:
+    splits = (data.validation, data.test)
+    always: dict[str, Callable[[Path], None]] = {
+        "confusion_matrix.png": lambda path: pictures.confusion_matrices(path, reports),
+        "roc_curve.png": lambda path: pictures.roc_curves(path, splits),
+        "precision_recall_curve.png": lambda path: pictures.precision_recall_curves(path, splits),
+        "performance_by_epoch.png": lambda path: pictures.performance_by_epoch(path, data.history),
+        "example_waveforms.png": lambda path: pictures.example_waveforms(path, data.waveforms),
+        "spectrogram_examples.png": lambda path: pictures.spectrogram_examples(
+            path, data.positive, data.negative
+        ),
+        "clip_lengths.png": lambda path: pictures.clip_lengths(path, data.clip_lengths_s or {}),
+    }
+    fit = data.rule_fit
+    if fit is None:
+        return always
+    return always | {
+        "counts_against_truth.png": lambda path: pictures.counts_against_truth(
+            path, fit.recordings
+        ),
+        "count_error_by_threshold.png": lambda path: pictures.count_error_by_threshold(
+            path, fit.sweep, fit.chosen
+        ),
+    }
+
+
+def report_text(model: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """The reports as aligned text; ``-`` stands for a figure that is not defined."""
+    title = f"Classification report of the model '{plain_text(model)}'"
+    parts = [f"{title}\n{'=' * len(title)}\n"]
+    parts += [_split_text(report) for report in reports.values()]
+    return "\n".join(parts)
+
+
+def _split_text(report: Mapping[str, Any]) -> str:
+    heading = f"{report['split']}: {report['clips']} clips of {report['sources']} sources"
+    figures = pd.DataFrame.from_dict(report["labels"], orient="index")
+    confusion = report["confusion"]
+    names = _names(confusion["classes"])
+    counts = pd.DataFrame(confusion["counts"], index=names, columns=names)
+    return "\n".join(
+        [
+            f"{heading}\n{'-' * len(heading)}",
+            f"clips with every label right: {_figure(report['accuracy'])}\n",
+            _table(figures.set_axis(_names(figures.index))),
+            "\nconfusion (rows: true class, columns: predicted)",
+            counts.to_string(),
+            f"\n{_spread_text(report['spread'])}\n",
+        ]
+    )
+
+
+def _spread_text(spread: Mapping[str, Any]) -> str:
+    lines = ["spread over sources (95 % intervals from resampling whole sources)"]
+    for key, name in (("accuracy", "accuracy"), ("roc_auc", "ROC AUC")):
+        value, low, high = (_figure(spread[key][part]) for part in ("value", "low", "high"))
+        lines.append(f"{name + ':':<30}{value} ({low} to {high})")
+    for key, name in (("median_accuracy", "median"), ("min_accuracy", "lowest")):
+        lines.append(f"{name + ' accuracy of a source:':<30}{_figure(spread[key])}")
+    if spread["sources"]:
+        rows = pd.DataFrame(spread["sources"])
+        rows = rows.sort_values("accuracy", kind="stable").set_index("source")
+        lines.append(_table(rows.set_axis(_names(rows.index))))
+    return "\n".join(lines)
+
+
+def _names(values: Any) -> list[str]:
+    return [plain_text(str(value)) for value in values]
+
+
+def _table(rows: pd.DataFrame) -> str:
+    return rows.map(_figure).to_string()
+
+
+def _figure(value: float | None) -> str:
+    if value is None or isinstance(value, int):
+        return "-" if value is None else str(value)
+    return "-" if np.isnan(value) else f"{value:.3f}"  # pandas turns None to NaN

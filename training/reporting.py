@@ -1,0 +1,276 @@
+"""From a trained model to what its report and card need."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from counter import __version__
+from counter.events import smooth, spans
+from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_card
+from training.clips import BACKGROUND, Clip, ClipSet, Split
+from training.crossfit import CrossFit, clip_lengths_s, score_clips
+from training.export import Exported
+from training.fit import Trained
+from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
+from training.learn import THRESHOLDS, count_error
+from training.pictures import Features, Waveform
+from training.report import ReportData, RuleFit, split_reports, write_report
+from training.settings import FrontEndSettings, TrainSettings
+
+CARD_FILE = "model_card.md"
+CLIP_THRESHOLD = 0.5
+N_EXAMPLES = 3
+RULES_HOW = (
+    "Each fold's model scored recordings made of sources it had not met: calls laid over "
+    "backgrounds at known times, sparse and in chorus, a third without any call. The rules of "
+    "least count error on these, in the middle of the flat region, were taken. "
+)
+HOW_EXPECTED = (
+    "Made recordings of sources that the scoring model had not met (cross-fitted over folds of "
+    "sources). The rules were chosen on these same recordings, so expect somewhat more error."
+)
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """One model, trained, cross-fitted and exported.
+
+    Attributes
+    ----------
+    name : str
+    front_end : FrontEndSettings
+    clips : ClipSet
+        All clips at the model's rate.
+    split : Split
+    cross_fit : CrossFit
+    trained : Trained
+        The final model.
+    exports : list of Exported
+    chosen : Exported
+        What the bundle holds.
+    export_costs : mapping from variant to cost on made recordings of validation sources
+    """
+
+    name: str
+    front_end: FrontEndSettings
+    clips: ClipSet
+    split: Split
+    cross_fit: CrossFit
+    trained: Trained
+    exports: list[Exported]
+    chosen: Exported
+    export_costs: Mapping[str, float]
+
+
+def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str, Any]:
+    """How a bundle came about, as plain values for ``bundle.yaml``."""
+    return {
+        "command": command,
+        "seed": settings.seed,
+        "front_end": run.front_end.model_dump(mode="json"),
+        "network": settings.network.model_dump(mode="json"),
+        "sources": {
+            side: len(getattr(run.split, side)) for side in ("train", "validation", "test")
+        },
+        "variant": run.chosen.variant,
+        "parity": {one.variant: round(one.largest_difference, 6) for one in run.exports},
+        "validation_cost": {name: round(cost, 4) for name, cost in run.export_costs.items()},
+        "rules_learned_on": {
+            label: {
+                "recordings": learned.error.n_recordings,
+                "calls": learned.error.n_calls,
+                "count_error": round(learned.error.count_error, 4),
+                "bias": round(learned.error.bias, 4),
+                "f1": round(learned.error.f1, 4),
+            }
+            for label, learned in zip(run.clips.labels, run.cross_fit.learned, strict=True)
+        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions that training depends on."""
+    names = ("tensorflow", "keras", "tensorflow-io", "librosa", "numpy", "soundfile", "soxr")
+    return {
+        "callcount": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def write_model_report(folder: Path, settings: TrainSettings, run: ModelRun) -> None:
+    """Write the report of one model beside its bundle."""
+    write_report(folder, _report_data(settings, run))
+
+
+def _report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
+    labels = run.clips.labels
+    names = ["background", *labels]
+    return ReportData(
+        model=run.name,
+        validation=run.cross_fit.clips,
+        test=score_clips(run.trained, run.clips.subset(run.split.test), "test"),
+        thresholds=np.full(len(labels), CLIP_THRESHOLD),
+        history=pd.DataFrame(run.trained.history),
+        waveforms=tuple(
+            Waveform(f"{clip.name}", clip.samples, run.clips.sample_rate_hz)
+            for label in run.clips.classes()
+            for clip in _examples(run.clips, label)
+        ),
+        positive=tuple(
+            _features(run, clip)
+            for label in range(len(labels))
+            for clip in _examples(run.clips, label)
+        ),
+        negative=tuple(_features(run, clip) for clip in _examples(run.clips, BACKGROUND)),
+        clip_lengths_s={
+            name: np.array(clip_lengths_s(run.clips, label))
+            for name, label in zip(names, run.clips.classes(), strict=True)
+        },
+        rule_fit=_rule_fit(run),
+        seed=settings.seed,
+    )
+
+
+def _examples(clips: ClipSet, label: int) -> list[Clip]:
+    """The first clip of each of the first few sources."""
+    firsts = {clip.source: clip for clip in reversed(clips.of(label))}
+    return [firsts[source] for source in sorted(firsts)[:N_EXAMPLES]]
+
+
+def _features(run: ModelRun, clip: Clip) -> Features:
+    hop = run.front_end.hop_samples
+    whole = clip.samples[: len(clip.samples) // hop * hop]
+    values = np.asarray(LogBands(run.front_end.model_dump())(whole[None]))[0]
+    return Features(
+        clip.name,
+        values * UNIT_DB + CENTRE_DB,
+        hop / run.front_end.sample_rate_hz,
+        band_centres_hz(run.front_end),
+        "dB",
+    )
+
+
+def _rule_fit(run: ModelRun) -> RuleFit:
+    rows, sweep, chosen = [], [], {}
+    crossed = run.cross_fit
+    for label, scored, learned in zip(
+        run.clips.labels, crossed.scored, crossed.learned, strict=True
+    ):
+        rules = learned.rules
+        chosen[label] = rules.threshold
+        for one in scored:
+            smoothed = smooth(one.scores, rules.smooth_s, crossed.timebase)
+            counted = len(spans(smoothed, rules, crossed.timebase))
+            rows.append((label, len(one.calls), counted))
+        for threshold in THRESHOLDS:
+            error = count_error(scored, rules.changed(threshold=threshold), crossed.timebase)
+            sweep.append((label, threshold, error.count_error))
+    return RuleFit(
+        recordings=pd.DataFrame(rows, columns=["label", "true_calls", "counted_calls"]),
+        sweep=pd.DataFrame(sweep, columns=["label", "threshold", "count_error"]),
+        chosen=chosen,
+    )
+
+
+def write_card(
+    folder: Path,
+    settings: TrainSettings,
+    runs: Mapping[str, ModelRun],
+    *,
+    default: str,
+    command: str,
+) -> None:
+    """Write one card for the run: every model, the default one first."""
+    order = sorted(runs, key=lambda name: name != default)
+    cards = [model_card(_card_data(settings, runs[name], command)) for name in order]
+    (folder / CARD_FILE).write_text("\n".join(cards), encoding="utf-8")
+
+
+def _card_data(settings: TrainSettings, run: ModelRun, command: str) -> CardData:
+    return CardData(
+        name=f"{settings.name}-{run.name}",
+        description=_description(run),
+        labels=run.clips.labels,
+        command=command,
+        seed=settings.seed,
+        counts=_split_counts(run),
+        data_licence=settings.clips.licence,
+        reports=split_reports(_report_data(settings, run)),
+        rules=_named_rules(run),
+        rules_how=RULES_HOW,
+        expected=_expected(settings, run),
+        parity=[
+            Parity(
+                one.variant,
+                one.n_clips,
+                one.largest_difference,
+                one.tolerance,
+                one.variant == run.chosen.variant,
+            )
+            for one in run.exports
+        ],
+        versions=versions(),
+        skipped=[f"{broken.path}: {broken.reason}" for broken in run.clips.broken],
+    )
+
+
+def _description(run: ModelRun) -> str:
+    front_end = run.front_end
+    return (
+        f"{front_end.kind} front end ({front_end.n_bands} bands from {front_end.low_hz:g} to "
+        f"{front_end.high_hz:g} Hz at {front_end.sample_rate_hz} Hz), a fully convolutional "
+        f"network of {run.trained.network.count_params()} weights, one score every "
+        f"{1000 * run.trained.frame_samples / front_end.sample_rate_hz:g} ms."
+    )
+
+
+def _named_rules(run: ModelRun) -> dict[str, float]:
+    """Rules of all labels in one table; with several labels, the label stands before."""
+    return {
+        f"{label}.{key}" if len(run.clips.labels) > 1 else key: value
+        for label, rules in run.cross_fit.rules(run.clips.labels).items()
+        for key, value in rules.model_dump().items()
+    }
+
+
+def _split_counts(run: ModelRun) -> list[SplitCount]:
+    counts = []
+    for side in ("train", "validation", "test"):
+        part = run.clips.subset(getattr(run.split, side))
+        for label in run.clips.classes():
+            name = "background" if label == BACKGROUND else run.clips.labels[label]
+            counts.append(SplitCount(side, name, len(part.of(label)), len(part.sources_of(label))))
+    return counts
+
+
+def _expected(settings: TrainSettings, run: ModelRun) -> ExpectedCounts:
+    crossed = run.cross_fit
+    recording_s = settings.rules.recording_s
+    n_recordings = max(len(scored) for scored in crossed.scored)
+    n_silent, n_false = 0, 0
+    for scored, learned in zip(crossed.scored, crossed.learned, strict=True):
+        silent = [one for one in scored if not one.calls]
+        if silent:
+            n_silent += len(silent)
+            n_false += count_error(silent, learned.rules, crossed.timebase).n_events
+    silent_h = n_silent * recording_s / 3600
+    return ExpectedCounts(
+        how=HOW_EXPECTED,
+        recordings=n_recordings,
+        calls=sum(learned.error.n_calls for learned in crossed.learned),
+        hours=n_recordings * recording_s / 3600,
+        background_hours=silent_h,
+        count_error=float(np.mean([one.error.count_error for one in crossed.learned])),
+        recording_s=recording_s,
+        false_events_per_hour=n_false / silent_h if silent_h else None,
+    )

@@ -1,0 +1,167 @@
+"""``callcount train`` whole: settings -> a folder of bundles, reports and pictures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import yaml
+
+from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
+from training.clips import ClipSet, read_clips, split_sources
+from training.crossfit import CrossFit, cross_fit, score_made
+from training.export import Exported, export, scorer
+from training.fit import Progress, Trained, fit
+from training.learn import count_error
+from training.networks import context_frames
+from training.reporting import ModelRun, provenance, write_card, write_model_report
+from training.settings import TrainSettings
+
+CONFIG_FILE = "config.yaml"
+VALIDATION_SEED = 12
+# Every so many training clips serve to set int8's ranges.
+CALIBRATION_STEP = 7
+
+RunProgress = Callable[[str, str], Progress]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a training run left.
+
+    Attributes
+    ----------
+    folder : Path
+        The run's folder.
+    default : str
+        Name of the better model.
+    runs : mapping from model name to ModelRun
+    """
+
+    folder: Path
+    default: str
+    runs: dict[str, ModelRun]
+
+
+def train_all(
+    settings: TrainSettings, output: Path, *, command: str, progress: RunProgress
+) -> RunResult:
+    """Train every configured model and write everything to ``output/settings.name`` in one move.
+
+    Raises
+    ------
+    ClipError
+        The clips are missing, too few or mostly broken.
+    CallcountError
+        An export does not do what the trained model does.
+    """
+    clip_sets = {
+        rate: read_clips(settings.clips, rate)
+        for rate in {front_end.sample_rate_hz for front_end in settings.models.values()}
+    }
+    output.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{settings.name}-", dir=output))
+    try:
+        made.chmod(0o755)
+        runs = {}
+        for name, front_end in settings.models.items():
+            clips = clip_sets[front_end.sample_rate_hz]
+            runs[name] = _train_one(settings, name, clips, progress=progress)
+            _write_bundle(made, settings, runs[name], command)
+            write_model_report(made / name, settings, runs[name])
+        default = min(runs, key=lambda name: runs[name].cross_fit.cost)
+        _write_run(made, settings, runs, default=default)
+        write_card(made, settings, runs, default=default, command=command)
+        folder = output / settings.name
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return RunResult(folder, default, runs)
+
+
+def _train_one(
+    settings: TrainSettings, name: str, clips: ClipSet, *, progress: RunProgress
+) -> ModelRun:
+    front_end = settings.models[name]
+    split = split_sources(clips, settings.clips, settings.seed)
+    known = clips.subset([*split.train, *split.validation])
+
+    def stage(text: str) -> Progress:
+        return progress(name, text)
+
+    crossed = cross_fit(settings, front_end, known, stage)
+    training, validation = clips.subset(split.train), clips.subset(split.validation)
+    seed, last = settings.seed * 100, stage("final")
+    trained = fit(settings, front_end, training, validation=validation, seed=seed, progress=last)
+    exports = export(
+        trained,
+        [clip.samples for clip in validation.clips],
+        [clip.samples for clip in training.clips[::CALIBRATION_STEP]],
+    )
+    chosen, costs = _choose(settings, trained, validation, crossed, exports)
+    return ModelRun(
+        name=name,
+        front_end=front_end,
+        clips=clips,
+        split=split,
+        cross_fit=crossed,
+        trained=trained,
+        exports=exports,
+        chosen=chosen,
+        export_costs=costs,
+    )
+
+
+def _choose(
+    settings: TrainSettings,
+    trained: Trained,
+    validation: ClipSet,
+    crossed: CrossFit,
+    exports: list[Exported],
+) -> tuple[Exported, dict[str, float]]:
+    """The variant for the bundle: int8 only where it counts as float32 does on validation."""
+    costs = {}
+    for exported in exports:
+        score = scorer(exported.content, trained.frame_samples)
+        seed = [VALIDATION_SEED, settings.seed]
+        made = score_made(score, trained.front_end, settings, validation, seed)
+        errors = [
+            count_error(one, learned.rules, crossed.timebase).cost
+            for one, learned in zip(made, crossed.learned, strict=True)
+        ]
+        costs[exported.variant] = sum(errors) / len(errors)
+    by_variant = {exported.variant: exported for exported in exports}
+    return by_variant["int8" if costs["int8"] <= costs["float32"] else "float32"], costs
+
+
+def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command: str) -> None:
+    labels = run.clips.labels
+    spec = {
+        "name": f"{settings.name}-{run.name}",
+        "trained_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "labels": labels,
+        "sample_rate_hz": run.front_end.sample_rate_hz,
+        "frame_samples": run.trained.frame_samples,
+        "context_frames": context_frames(settings.network),
+        "low_hz": run.front_end.low_hz,
+        "high_hz": run.front_end.high_hz,
+        "rules": run.cross_fit.rules(labels),
+        "provenance": provenance(settings, run, command),
+    }
+    others = {f"model-{one.variant}.tflite": one.content for one in run.exports}
+    write_bundle(folder / run.name, spec, {MODEL_FILE: run.chosen.content, **others})
+
+
+def _write_run(
+    folder: Path, settings: TrainSettings, runs: dict[str, ModelRun], *, default: str
+) -> None:
+    (folder / DEFAULT_FILE).write_text(yaml.safe_dump({"model": default}), encoding="utf-8")
+    resolved = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
