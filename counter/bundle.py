@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from counter.config import EventRules, Settings, read_yaml, validate
-from counter.errors import BundleError
+from counter.errors import BundleError, OutputError
 from counter.timebase import Timebase
 
 FORMAT = 1
@@ -135,8 +135,14 @@ def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]
         ``BundleSpec`` without ``format`` and ``model_sha256``.
     files : mapping from name to bytes
         ``model.tflite``, and what else is to stand beside it.
+
+    Raises
+    ------
+    OutputError
+        ``path`` is there and no bundle.
     """
     digest = hashlib.sha256(files[MODEL_FILE]).hexdigest()
+    check_replaceable(path, SPEC_FILE)
     full = validate(BundleSpec, {**spec, "model_sha256": digest}, f"bundle {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -146,12 +152,34 @@ def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]
             (made / name).write_bytes(data)
         text = yaml.safe_dump(full.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (made / SPEC_FILE).write_text(text, encoding="utf-8")
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(made, path)
+        replace_folder(made, path)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return read_bundle(path)
+
+
+def check_replaceable(path: Path, marker: str) -> None:
+    """Make sure that ``path`` is free, or a folder of ours, known by a file named ``marker``.
+
+    Raises
+    ------
+    OutputError
+        Something else is there; it will not be touched.
+    """
+    if path.exists() and not (path / marker).is_file():
+        raise OutputError(
+            f"{path} exists and callcount did not make it (it holds no {marker}).",
+            "Give another -o or name.",
+        )
+
+
+def replace_folder(made: Path, path: Path) -> None:
+    """Put the folder ``made`` at ``path``; an earlier one is removed only after that."""
+    old = path.with_name(f".{path.name}-old-{os.getpid()}")
+    if path.exists():
+        os.replace(path, old)
+    os.replace(made, path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def shipped_path() -> Path:

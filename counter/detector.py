@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from counter.bundle import Bundle
 from counter.errors import BundleError
+from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 
 # Long enough that context costs little, short enough that a chunk's features stay in the cache.
@@ -24,7 +25,7 @@ MAX_WAITING = 8
 class Detector:
     """Scores recordings with one bundle, on a number of threads; a context manager.
 
-    Each scoring thread has its own interpreter. A recording is scored through its own
+    No interpreter is used by two threads at once. A recording is scored through its own
     ``Scoring``; several may be open at once.
 
     Parameters
@@ -44,7 +45,10 @@ class Detector:
         self.context_samples = spec.context_frames * spec.frame_samples
         self.chunk_samples = self.chunk_frames * spec.frame_samples
         self._model = bundle.model_path.read_bytes()
-        self._local = threading.local()
+        self._idle: SimpleQueue[_Runner] = SimpleQueue()
+        # The first one shows before the work whether the model loads; LiteRT greets on stderr.
+        with quiet_stderr():
+            self._idle.put(self._runner())
         self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="score")
 
     def __enter__(self) -> Detector:
@@ -73,15 +77,20 @@ class Detector:
         return self._pool.submit(self._score, chunk)
 
     def _score(self, chunk: FloatArray) -> FloatArray:
-        runner = getattr(self._local, "runner", None)
-        if runner is None:
-            runner = self._local.runner = _runner(self._model, len(chunk), self.bundle)
+        try:
+            runner = self._idle.get_nowait()
+        except Empty:
+            runner = self._runner()
         runner.interpreter.set_tensor(runner.input_index, chunk[None])
         runner.interpreter.invoke()
         scores = runner.interpreter.get_tensor(runner.output_index)[0]
+        self._idle.put(runner)
         context = self.bundle.spec.context_frames
         kept: FloatArray = scores[context : context + self.chunk_frames]
         return kept
+
+    def _runner(self) -> _Runner:
+        return _make_runner(self._model, self.chunk_samples + 2 * self.context_samples, self.bundle)
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class _Runner:
     output_index: int
 
 
-def _runner(model: bytes, n_samples: int, bundle: Bundle) -> _Runner:
+def _make_runner(model: bytes, n_samples: int, bundle: Bundle) -> _Runner:
     from ai_edge_litert.interpreter import Interpreter
 
     try:

@@ -18,7 +18,9 @@ from training.settings import ClipSettings
 
 # Share of clips that may fail to decode before training refuses.
 MAX_BROKEN_SHARE = 0.1
+SHORTEST_CLIP_S = 0.05
 BACKGROUND = -1
+Sources = tuple[str, ...]
 DATA_HINT = (
     "Expected: one folder of clips with the call, one without; data/README.md says where the "
     "Capuchinbird clips come from. Or name your own with --positive and --negative."
@@ -145,8 +147,9 @@ def _samples(path: Path, sample_rate_hz: int) -> FloatArray:
     samples, facts = load(path, sample_rate_hz)
     if facts.n_nonfinite:
         raise AudioError(f"{facts.n_nonfinite} samples are NaN or infinite")
-    if len(samples) == 0:
-        raise AudioError("holds no sample")
+    if len(samples) < SHORTEST_CLIP_S * sample_rate_hz:
+        length_s = len(samples) / sample_rate_hz
+        raise AudioError(f"too short: {length_s:.3f} s; at least {SHORTEST_CLIP_S} s are needed")
     return samples
 
 
@@ -191,14 +194,15 @@ def _deal(clip_set: ClipSet, n_hands: int, rng: np.random.Generator) -> list[lis
     fewest clips of that class so far.
     """
     hands: list[list[str]] = [[] for _ in range(n_hands)]
-    for label in clip_set.classes():
+    for label in _rarest_first(clip_set):
         clips = clip_set.of(label)
         dealt = {source for hand in hands for source in hand}
         sources = [source for source in clip_set.sources_of(label) if source not in dealt]
         size = {s: sum(1 for c in clips if c.source == s) for s in sources}
         order = rng.permutation(len(sources))
         ranked = sorted((sources[i] for i in order), key=lambda s: -size[s])
-        loads: NDArray[np.float64] = np.zeros(n_hands) + rng.random(n_hands) * 1e-3
+        loads: NDArray[np.float64] = rng.random(n_hands) * 1e-3
+        loads += [sum(1 for c in clips if c.source in hand) for hand in hands]
         for source in ranked:
             hand = int(np.argmin(loads))
             hands[hand].append(source)
@@ -206,15 +210,37 @@ def _deal(clip_set: ClipSet, n_hands: int, rng: np.random.Generator) -> list[lis
     return hands
 
 
+def _rarest_first(clip_set: ClipSet) -> list[int]:
+    """Classes by number of sources: those that share theirs with others have least choice."""
+    return sorted(clip_set.classes(), key=lambda label: len(clip_set.sources_of(label)))
+
+
+def _require_all(clip_set: ClipSet, sources: Sequence[str]) -> None:
+    """Make sure that there is something to train on of every class."""
+    known = {clip.label for clip in clip_set.subset(sources).clips}
+    for label in clip_set.classes():
+        if label not in known:
+            name = "background" if label == BACKGROUND else f"label '{clip_set.labels[label]}'"
+            raise ClipError(
+                f"{name} shares its few sources with others, and none was left to train on.",
+                "Add clips cut from other recordings, or try another --seed.",
+            )
+
+
 def split_sources(clip_set: ClipSet, settings: ClipSettings, seed: int) -> Split:
     """Split by source into train, validation and test, each class in about the shares asked for.
 
     Every class keeps at least one source in train and in validation; test is left empty of a class
     that has too few sources.
+
+    Raises
+    ------
+    ClipError
+        Several classes share so few sources that one has none to train on.
     """
     rng = np.random.default_rng([seed, 1])
     sides: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
-    for label in clip_set.classes():
+    for label in _rarest_first(clip_set):
         dealt = {source for side in sides.values() for source in side}
         sources = np.array([s for s in clip_set.sources_of(label) if s not in dealt], dtype=object)
         rng.shuffle(sources)
@@ -224,14 +250,23 @@ def split_sources(clip_set: ClipSet, settings: ClipSettings, seed: int) -> Split
         sides["test"] += sources[:n_test].tolist()
         sides["validation"] += sources[n_test : n_test + n_validation].tolist()
         sides["train"] += sources[n_test + n_validation :].tolist()
+    _require_all(clip_set, sides["train"])
     return Split(*(tuple(sorted(sides[side])) for side in ("train", "validation", "test")))
 
 
-def folds(clip_set: ClipSet, n_folds: int, seed: int) -> list[tuple[tuple[str, ...], ...]]:
+def folds(clip_set: ClipSet, n_folds: int, seed: int) -> list[tuple[Sources, Sources]]:
     """``n_folds`` pairs (sources to train on, sources held out); each source is held out once.
 
     A class with fewer sources than folds leaves some folds without a held-out source of it.
+
+    Raises
+    ------
+    ClipError
+        Several classes share so few sources that a fold has none of one to train on.
     """
     hands = _deal(clip_set, n_folds, np.random.default_rng([seed, 2]))
     every = [source for hand in hands for source in hand]
-    return [(tuple(sorted(set(every) - set(hand))), tuple(sorted(hand))) for hand in hands if hand]
+    pairs = [(tuple(sorted(set(every) - set(hand))), tuple(sorted(hand))) for hand in hands if hand]
+    for kept, _ in pairs:
+        _require_all(clip_set, kept)
+    return pairs

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +13,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from counter.errors import CallcountError
+from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 from training.fit import Trained
 from training.frontends import LogBands
@@ -76,7 +74,7 @@ def export(
     """
     n_samples = 32 * trained.frame_samples
     sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
-    with tempfile.TemporaryDirectory() as folder, _converter_quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         full_model(trained).export(folder, verbose=False)
         contents = {"float32": _convert(folder), "int8": _convert_int8(folder, sounds)}
     tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
@@ -84,21 +82,6 @@ def export(
         _checked(variant, content, trained, clips, tolerances[variant])
         for variant, content in contents.items()
     ]
-
-
-@contextmanager
-def _converter_quiet() -> Iterator[None]:
-    """Send what the converter's C++ prints to standard error nowhere; it raises what is wrong."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
 
 
 def full_model(trained: Trained) -> Any:
@@ -148,7 +131,8 @@ def _checked(
 
 def scorer(content: bytes, frame_samples: int) -> Callable[[FloatArray], FloatArray]:
     """A function from a whole sound to frame scores (n_frames, n_labels), by LiteRT."""
-    interpreter = Interpreter(model_content=content, num_threads=1)
+    with quiet_stderr():
+        interpreter = Interpreter(model_content=content, num_threads=1)
     index = interpreter.get_input_details()[0]["index"]
 
     def score(samples: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from training.pipeline import training_windows, window_maker
 from training.settings import FrontEndSettings, TrainSettings
 
 # Weight of the pooled background beside its mean over frames: one loud frame is a false call.
-HARD_BACKGROUND_WEIGHT = 0.25
+HARD_BACKGROUND_WEIGHT = 1.0
 WARM_UP_SHARE = 0.1
 
 Progress = Callable[[int, dict[str, float]], None]

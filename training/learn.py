@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -170,7 +170,7 @@ class Learned:
 def learn_rules(
     scored: Sequence[Scored], clip_lengths_s: Sequence[float], timebase: Timebase
 ) -> Learned:
-    """Search the rules one setting after the other, at most ``ROUNDS`` times around.
+    """Search the rules one setting after the other, from a few starts, ``ROUNDS`` times around.
 
     Each setting goes to the middle of the flat region around its least cost, so that a small
     change of sound does not leave the region.
@@ -206,7 +206,17 @@ def learn_rules(
         rules = candidate.rules(typical_s, longest_s)
         return _compare(smoothed(rules.smooth_s), rules, timebase).cost
 
-    best = Candidate()
+    # Threshold and smoothing depend on each other: a start from each smoothing finds the valley.
+    starts = [Candidate(smooth_share=share) for share in SMOOTH_SHARES]
+    best, trail = min((_descend(start, cost) for start in starts), key=lambda end: cost(end[0]))
+    rules = best.rules(typical_s, longest_s)
+    return Learned(rules, count_error(scored, rules, timebase), trail)
+
+
+def _descend(
+    best: Candidate, cost: Callable[[Candidate], float]
+) -> tuple[Candidate, list[dict[str, float | str]]]:
+    """Move one setting after the other to its flat middle; the end, and what the last round saw."""
     trail: list[dict[str, float | str]] = []
     for _ in range(ROUNDS):
         before = best
@@ -219,8 +229,7 @@ def learn_rules(
             best = tried[flat_middle(costs)]
         if best == before:
             break
-    rules = best.rules(typical_s, longest_s)
-    return Learned(rules, count_error(scored, rules, timebase), trail)
+    return best, trail
 
 
 def flat_middle(costs: Sequence[float]) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip, ClipSet
-from training.levels import band_level
+from training.levels import band_level, call_and_noise
 from training.settings import FrontEndSettings, RuleSettings
 
 CROSSFADE_S = 0.25
@@ -22,10 +22,12 @@ EMPTY_SHARE, CHORUS_SHARE, TWO_BEDS_SHARE = 1 / 3, 1 / 3, 0.5
 CHORUS_GAP_S = (0.6, 4.0)
 SPARSE_GAP_S = (4.0, 40.0)
 # Chance that another source takes over, and that a piece of a call, which is none, follows.
-CHANGE_SHARE, PIECE_SHARE = 0.3, 0.3
+CHANGE_SHARE, PIECE_SHARE = 0.3, 0.5
 # How much of a call such a piece is.
 PIECE = (0.1, 0.35)
 FADE_S = 0.03
+# No clip is laid louder over the background than this.
+LOUDEST_DB = 25.0
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,11 @@ def _bed(
 ) -> FloatArray:
     """Background clips of one or more sources end to end, crossfaded."""
     fade = int(CROSSFADE_S * front_end.sample_rate_hz)
+    fade = max(1, min(fade, min(len(clip.samples) for clip in backgrounds) // 3))
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
     sources = sorted({clip.source for clip in backgrounds})
     chosen = set(rng.choice(sources, size=min(len(sources), rng.integers(1, 4)), replace=False))
-    pool = [clip for clip in backgrounds if clip.source in chosen and len(clip.samples) > 2 * fade]
-    pool = pool or [clip for clip in backgrounds if len(clip.samples) > 2 * fade]
+    pool = [clip for clip in backgrounds if clip.source in chosen]
     bed = np.zeros(n_samples + fade, dtype=np.float32)
     position = 0
     while position < n_samples:
@@ -87,7 +89,7 @@ def _bed(
         samples[-fade:] *= np.sqrt(ramp[::-1])
         stop = min(position + len(samples), len(bed))
         bed[position:stop] += samples[: stop - position]
-        position += len(samples) - fade
+        position += max(1, len(samples) - fade)
     return bed[:n_samples]
 
 
@@ -111,7 +113,7 @@ class _Singers:
     def sound(
         self, clip: Clip, snr_db: float, share: float, rng: np.random.Generator
     ) -> FloatArray:
-        """A share of a clip with soft edges, at a level over the background."""
+        """A share of a clip with soft edges, its call at a level over all noise."""
         rate = self.front_end.sample_rate_hz
         length = max(1, int(share * len(clip.samples)))
         first = int(rng.integers(len(clip.samples) - length + 1))
@@ -119,9 +121,19 @@ class _Singers:
         fade = min(int(FADE_S * rate), length // 2)
         samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
         samples[length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        gain_db = float(np.clip(snr_db, *self.snr_db))
-        gain = self.level / band_level(clip.samples, self.front_end) * 10 ** (gain_db / 20)
-        return samples * np.float32(gain)
+        return samples * np.float32(self._gain(clip, float(np.clip(snr_db, *self.snr_db))))
+
+    def _gain(self, clip: Clip, snr_db: float) -> float:
+        """Gain at which the call stands ``snr_db`` over the background and its own noise.
+
+        A call that was recorded with more noise than that is laid well over the background, and
+        stands as far out as it ever did.
+        """
+        call, noise = call_and_noise(clip.samples, self.front_end)
+        ratio = 10 ** (snr_db / 10)
+        loudest = self.level**2 * 10 ** (LOUDEST_DB / 10) / (call + noise)
+        spare = call - ratio * noise
+        return float(np.sqrt(min(ratio * self.level**2 / spare, loudest) if spare > 0 else loudest))
 
 
 def _lay_calls(

@@ -26,27 +26,27 @@ def conv_net(settings: NetworkSettings, n_bands: int, n_labels: int) -> keras.Mo
     Input (batch, n_frames, n_bands), ``n_frames`` a multiple of ``POOL``; output (batch,
     n_frames / POOL, n_labels).
     """
+
+    def normed(x: Any) -> Any:
+        return layers.ReLU()(layers.BatchNormalization(momentum=settings.norm_momentum)(x))
+
     features = keras.Input((None, n_bands), name="features")
     x = layers.Reshape((-1, n_bands, 1))(features)
-    x = layers.BatchNormalization(axis=2, name="bands")(x)
+    x = layers.BatchNormalization(axis=2, momentum=settings.norm_momentum, name="bands")(x)
     first, *others = settings.channels
-    x = _normed(layers.Conv2D(first, FIRST_KERNEL, 2, padding="same", use_bias=False)(x))
+    x = normed(layers.Conv2D(first, FIRST_KERNEL, 2, padding="same", use_bias=False)(x))
     height = -(-n_bands // 2)
     for block, channels in enumerate(others):
-        x = _normed(layers.Conv2D(channels, KERNEL, padding="same", use_bias=False)(x))
+        x = normed(layers.Conv2D(channels, KERNEL, padding="same", use_bias=False)(x))
         x = layers.MaxPooling2D((1 if block else 2, 2))(x)
         height //= 2
-    x = _normed(layers.Conv2D(settings.head_channels, (1, height), use_bias=False)(x))
+    x = normed(layers.Conv2D(settings.head_channels, (1, height), use_bias=False)(x))
     for _ in range(HEAD_LAYERS):
         x = layers.DepthwiseConv2D((HEAD_KERNEL, 1), padding="same", use_bias=False)(x)
-        x = _normed(layers.Conv2D(settings.head_channels, 1, use_bias=False)(x))
+        x = normed(layers.Conv2D(settings.head_channels, 1, use_bias=False)(x))
     x = layers.SpatialDropout2D(settings.dropout)(x)
     x = layers.Conv2D(n_labels, 1, name="logits")(x)
     return keras.Model(features, layers.Reshape((-1, n_labels))(x), name="conv_net")
-
-
-def _normed(x: Any) -> Any:
-    return layers.ReLU()(layers.BatchNormalization()(x))
 
 
 def context_frames(settings: NetworkSettings) -> int:

@@ -22,7 +22,7 @@ from training.settings import AugmentSettings, FitSettings, FrontEndSettings
 
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
 # rest is bed alone.
-CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.5, 0.15, 0.2
+CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.45, 0.25, 0.2
 # How much of a call such a piece is; birds begin and break off, and echo.
 PIECE = (0.1, 0.4)
 # A call cut by the edge is one from this visible share on, and no background from the lower on.

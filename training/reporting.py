@@ -108,8 +108,14 @@ def versions() -> dict[str, str]:
 
 
 def write_model_report(folder: Path, settings: TrainSettings, run: ModelRun) -> None:
-    """Write the report of one model beside its bundle."""
+    """Write the report of one model beside its bundle, and the rules that were tried."""
     write_report(folder, _report_data(settings, run))
+    tried = [
+        {"label": label, **row}
+        for label, learned in zip(run.clips.labels, run.cross_fit.learned, strict=True)
+        for row in learned.trail
+    ]
+    pd.DataFrame(tried).to_csv(folder / "rules_tried.csv", index=False, lineterminator="\n")
 
 
 def _report_data(settings: TrainSettings, run: ModelRun) -> ReportData:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,7 +11,13 @@ from pathlib import Path
 
 import yaml
 
-from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
+from counter.bundle import (
+    DEFAULT_FILE,
+    MODEL_FILE,
+    check_replaceable,
+    replace_folder,
+    write_bundle,
+)
 from training.clips import ClipSet, read_clips, split_sources
 from training.crossfit import CrossFit, cross_fit, score_made
 from training.export import Exported, export, scorer
@@ -57,9 +62,13 @@ def train_all(
     ------
     ClipError
         The clips are missing, too few or mostly broken.
+    OutputError
+        Something that is no training run is in the way.
     CallcountError
         An export does not do what the trained model does.
     """
+    folder = output / settings.name
+    check_replaceable(folder, DEFAULT_FILE)
     clip_sets = {
         rate: read_clips(settings.clips, rate)
         for rate in {front_end.sample_rate_hz for front_end in settings.models.values()}
@@ -77,10 +86,7 @@ def train_all(
         default = min(runs, key=lambda name: runs[name].cross_fit.cost)
         _write_run(made, settings, runs, default=default)
         write_card(made, settings, runs, default=default, command=command)
-        folder = output / settings.name
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(made, folder)
+        replace_folder(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return RunResult(folder, default, runs)

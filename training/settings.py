@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from counter.config import Settings
 
 Folders = tuple[str, ...]
+# Names a folder: no way out of the folder that it is made in, and not hidden.
+FolderName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 
 
 class FrontEndSettings(Settings):
     """Samples to features."""
 
-    kind: Literal["mel", "spectrogram"] = Field("mel", description="scale of the bands")
+    kind: Literal["mel", "spectrogram"] = Field(description="scale of the bands")
     sample_rate_hz: int = Field(8000, ge=1000, le=384000, description="rate the model listens at")
     window_samples: int = Field(512, ge=16, le=65536, description="length of a spectrum")
     hop_samples: int = Field(256, ge=8, le=65536, description="step from spectrum to spectrum")
@@ -49,6 +51,9 @@ class NetworkSettings(Settings):
 
     channels: tuple[int, ...] = Field((16, 32, 48), description="filters of each block")
     head_channels: int = Field(64, ge=4, le=1024, description="filters of the last layers")
+    norm_momentum: float = Field(
+        0.99, ge=0, lt=1, description="of the normalisation's averages; lower for short trainings"
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="share dropped before the last layer")
 
     @field_validator("channels")
@@ -97,6 +102,7 @@ class ClipSettings(Settings):
 
     labels: dict[str, Folders] = Field(
         {"capuchinbird": ("data/Parsed_Capuchinbird_Clips",)},
+        min_length=1,
         description="label: folder or folders of its clips",
     )
     background: Folders = Field(
@@ -135,14 +141,15 @@ class RuleSettings(Settings):
 class TrainSettings(Settings):
     """All of it."""
 
-    name: str = Field("capuchinbird", pattern=r"^[\w.-]+$", description="folder below artifacts")
+    name: FolderName = Field("capuchinbird", description="folder below artifacts")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of everything drawn by chance")
     clips: ClipSettings = ClipSettings()
-    models: dict[str, FrontEndSettings] = Field(
+    models: dict[FolderName, FrontEndSettings] = Field(
         {
             "mel": FrontEndSettings(kind="mel"),
             "spectrogram": FrontEndSettings(kind="spectrogram"),
         },
+        min_length=1,
         description="front end of each model",
     )
     network: NetworkSettings = NetworkSettings()

@@ -98,7 +98,6 @@ def _plan(given: Sequence[Path], output: Path, settings: ScanSettings) -> ScanPl
         for label, own in bundle.spec.rules.items()
     }
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    prepare(paths, plots=settings.plots)
     stderr().print(f"Model {bundle.spec.name} ({which}: {bundle.path})", soft_wrap=True)
     return ScanPlan(
         bundle=bundle,
@@ -120,6 +119,7 @@ def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
         ScanProgress(scan_plan.recordings) as progress,
         Detector(scan_plan.bundle, scan_plan.n_threads) as detector,
     ):
+        prepare(scan_plan.paths, plots=scan_plan.plots)
         job = ScanJob(detector, scan_plan.rules, scan_plan.plots, progress.advance, stop)
         pictures = _Pictures()
         for result in scan_recordings(scan_plan.recordings, job, scan_plan.n_threads):

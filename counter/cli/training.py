@@ -43,7 +43,7 @@ def read_settings(config: Path | None, flags: TrainFlags) -> TrainSettings:
     from training.settings import TrainSettings
 
     source = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    data = with_overrides(read_yaml(source) if source else {}, list(flags.assignments))
+    data = read_yaml(source) if source else {}
     clips = dict(data.get("clips") or {})
     if flags.label is not None and not flags.positive:
         raise ConfigError("--label names what --positive holds; give --positive too.")
@@ -51,7 +51,7 @@ def read_settings(config: Path | None, flags: TrainFlags) -> TrainSettings:
         name = flags.label or flags.positive[0].resolve().name
         clips["labels"] = {name: [str(path) for path in flags.positive]}
         if config is None or "name" not in data:
-            data["name"] = re.sub(r"[^\w.-]", "_", name)
+            data["name"] = re.sub(r"[^\w.-]|^[.-]", "_", name)
     if flags.negative:
         clips["background"] = [str(path) for path in flags.negative]
     if clips:
@@ -60,7 +60,12 @@ def read_settings(config: Path | None, flags: TrainFlags) -> TrainSettings:
         data["seed"] = flags.seed
     if flags.folds is not None:
         data["rules"] = {**(data.get("rules") or {}), "folds": flags.folds}
-    return validate(TrainSettings, data, str(source) if source else "the settings")
+    settings = validate(TrainSettings, data, str(source) if source else "the settings")
+    if not flags.assignments:
+        return settings
+    # Set on what is resolved, so that one setting of a model leaves its others as they are.
+    changed = with_overrides(settings.model_dump(mode="json"), list(flags.assignments))
+    return validate(TrainSettings, changed, "--set")
 
 
 def run_train(settings: TrainSettings, output: Path) -> RunResult:

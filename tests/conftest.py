@@ -1,0 +1,30 @@
+"""What all tests share: quiet libraries, and property tests that judge what holds, not how fast."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Machines differ in speed, so no deadline; on CI the same examples each time.
+settings.register_profile("callcount", deadline=None)
+settings.register_profile("ci", parent=settings.get_profile("callcount"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "callcount")
+
+
+@pytest.fixture(scope="session")
+def tone_bundle(tmp_path_factory):
+    """A bundle that counts tones of ``bundles.TONE_HZ``, label ``tone``."""
+    import bundles
+
+    return bundles.tone_bundle(tmp_path_factory.mktemp("tone") / "made", {"tone": bundles.TONE_HZ})
+
+
+@pytest.fixture(scope="session")
+def made_network(tmp_path_factory):
+    """An untrained network of the real kind with its bundle and exports."""
+    import bundles
+
+    return bundles.made_network(tmp_path_factory.mktemp("network") / "made")

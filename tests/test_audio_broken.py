@@ -1,0 +1,250 @@
+"""Sound files that are cut, damaged, unfinished, unreadable, or lie."""
+
+import errno
+import os
+import resource
+import sys
+
+import numpy as np
+import pytest
+from audio_files import blocks_of, cut, edit, noise, stereo_wav, write
+
+from counter.audio import MonoStream, load, probe
+from counter.errors import AudioError
+from counter.headers import RawFile
+
+CONSTANT_BIT_RATE = {"bitrate_mode": "CONSTANT", "compression_level": 0.5}
+
+
+@pytest.fixture
+def wav(tmp_path):
+    return stereo_wav(tmp_path)
+
+
+# Truncation
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.wav", {"subtype": "PCM_16"}),
+        ("a.wav", {"subtype": "PCM_24", "format": "WAVEX"}),
+        ("a.rf64", {}),
+        ("a.w64", {}),
+        ("a.aiff", {}),
+        ("a.au", {}),
+        ("a.flac", {}),
+        ("a.mp3", {}),
+        ("a.ogg", {"subtype": "VORBIS"}),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+    ],
+)
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_half_a_file_is_read_as_far_as_it_goes(tmp_path, name, kind, share):
+    path = write(tmp_path / name, noise(48000 * 10, 2), 48000, **kind)
+    whole, stream = load(path, 8000)
+    assert not stream.truncated
+    part, stream = load(cut(path, share), 8000)
+    assert stream.truncated
+    assert share - 0.12 < len(part) / len(whole) <= share + 0.01
+    assert stream.scanned_s == pytest.approx(len(part) / 8000, abs=1e-3)
+    assert f"{stream.scanned_s:.1f} s" in stream.message
+    inner = slice(0, len(part) - 800)  # the resampler and the codec end differently
+    np.testing.assert_allclose(part[inner], whole[inner], atol=1e-4)
+    blocks, _ = blocks_of(path, 8000, block_s=0.7)
+    np.testing.assert_array_equal(np.concatenate(blocks), part)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.flac", "a.mp3"])
+def test_a_truncated_file_says_how_much_of_how_much(tmp_path, name):
+    path = cut(write(tmp_path / name, noise(480_000), 48000), 0.5)
+    _, stream = load(path, 8000)
+    assert "s of 10.0 s" in stream.message
+    assert stream.info.n_samples == pytest.approx(480_000, abs=1)
+
+
+def test_an_mp3_without_a_length_header_is_not_called_truncated(tmp_path):
+    path = write(tmp_path / "a.mp3", noise(80_000), 16000, **CONSTANT_BIT_RATE)
+    data = path.read_bytes()
+    first_frame = data.index(data[:3], 3)
+    tag = b"ID3\x04\0\0\0\0\x10\0" + bytes(2048)
+    path.write_bytes(tag + data[first_frame:])
+    _, stream = load(path, 8000)
+    assert stream.info.n_samples - stream.n_read_samples > 1600  # the tag counted as sound
+    assert (stream.truncated, stream.message) == (False, "")
+
+
+def test_an_mp3_whose_length_must_be_guessed_too_short_says_so(tmp_path):
+    path = write(tmp_path / "a.mp3", noise(80_000), 16000)
+    data = path.read_bytes()
+    path.write_bytes(data[data.index(data[:3], 3) :])
+    _, stream = load(path, 8000)
+    assert stream.n_read_samples < 70_000
+    assert stream.truncated
+    assert "not read" in stream.message
+
+
+def test_an_mp3_that_goes_on_after_its_stated_length_says_so(tmp_path):
+    path = write(tmp_path / "a.mp3", noise(480_000), 48000)
+    path.write_bytes(path.read_bytes() * 2)
+    _, stream = load(path, 8000)
+    assert stream.truncated
+    assert "not read" in stream.message
+
+
+@pytest.mark.parametrize(("name", "at_least"), [("a.mp3", 0.85), ("a.flac", 0.3), ("a.ogg", 0.7)])
+def test_damage_in_the_middle_is_told_and_the_rest_kept(tmp_path, name, at_least):
+    path = write(tmp_path / name, noise(48000 * 20), 48000)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3000] = b"\x55" * 3000
+    path.write_bytes(data)
+    samples, stream = load(path, 8000)
+    assert at_least < stream.scanned_s / 20 < 1
+    assert stream.truncated
+    assert "of 20.0 s" in stream.message
+    blocks, _ = blocks_of(path, 8000, block_s=1.0)
+    np.testing.assert_array_equal(np.concatenate(blocks), samples)
+
+
+def test_a_wav_whose_recorder_lost_power_is_read_to_its_end(wav):
+    whole, _ = load(wav, 8000)
+    for riff, data in ((0, 0), (36, 0), (36 + 8000, 8000)):
+        samples, stream = load(edit(wav, (4, "<I", riff), (40, "<I", data)), 8000)
+        np.testing.assert_array_equal(samples, whole)
+        assert stream.truncated
+        assert stream.message == "its header was never finished: 2.0 s of 2.0 s could be read"
+
+
+def test_an_aiff_whose_recorder_lost_power_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.aiff", noise(16000), 8000)
+    whole, _ = load(path, 8000)
+    at = path.read_bytes().index(b"SSND") + 4
+    samples, stream = load(edit(path, (at, ">I", 8)), 8000)
+    np.testing.assert_array_equal(samples, whole)
+    assert stream.truncated
+
+
+def test_a_wav_over_4_gb_counts_what_its_header_cannot_say(wav):
+    n_bytes = 5 * 2**30
+    edit(wav, (4, "<I", n_bytes % 2**32 + 36), (40, "<I", n_bytes % 2**32))
+    with wav.open("r+b") as file:
+        file.truncate(44 + n_bytes)  # takes no room: a hole
+        file.seek(44 + n_bytes % 2**32)
+        file.write(bytes(range(1, 9)))
+    assert probe(wav).n_samples == pytest.approx(n_bytes / 4, abs=2)
+    with MonoStream(wav, 8000) as stream:
+        assert len(next(iter(stream))) > 0
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000])
+def test_a_wav_from_a_pipe_is_read_to_its_end(wav, size):
+    _, stream = load(edit(wav, (4, "<I", size), (40, "<I", size)), 8000)
+    assert (stream.n_read_samples, stream.info.n_samples) == (16000, 16000)
+    assert not stream.truncated
+    assert "no length" in stream.message
+
+
+@pytest.mark.parametrize("tail", [b"LIST\x04\0\0\0INFO", bytes(64)])
+def test_chunks_and_padding_after_the_sound_are_not_sound(wav, tail):
+    wav.write_bytes(wav.read_bytes() + tail)
+    _, stream = load(wav, 8000)
+    assert stream.n_read_samples == 16000
+    assert (stream.truncated, stream.message) == (False, "")
+
+
+def test_a_flac_from_a_pipe_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.flac", noise(48000), 48000)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    assert (probe(path).n_samples, probe(path).duration_s) == (0, 0.0)
+    samples, stream = load(path, 8000)
+    assert len(samples) == 8000
+    assert not stream.truncated
+
+
+# What cannot be read, and lies
+
+
+def test_what_is_no_sound_says_why_without_naming_the_file(tmp_path, wav):
+    whole = wav.read_bytes()
+    cases = {
+        "empty file": b"",
+        "not sound": b"once upon a time " * 99,
+        "not readable as sound": whole[:30],
+        "holds no sound": whole[:44],
+    }
+    for reason, data in cases.items():
+        wav.write_bytes(data)
+        with pytest.raises(AudioError, match=f"^{reason}") as caught:
+            probe(wav)
+        assert wav.name not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_paths_that_lead_to_no_file_say_why(tmp_path):
+    (tmp_path / "broken.wav").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.wav")
+    cases = {"": "a folder", "broken.wav": "cannot be opened: no such", "pipe.wav": "not a regular"}
+    for name, reason in cases.items():
+        with pytest.raises(AudioError, match=reason):
+            probe(tmp_path / name)
+
+
+def test_a_disk_that_cannot_be_read_says_so(wav, monkeypatch):
+    def fail(self, n_bytes=-1):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(RawFile, "read", fail)
+    with pytest.raises(AudioError, match=r"^cannot be read: input/output error$"):
+        probe(wav)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_says_so(wav):
+    wav.chmod(0)
+    with pytest.raises(AudioError, match="permission denied"):
+        probe(wav)
+
+
+@pytest.mark.parametrize(
+    ("at", "code", "value", "reason"),
+    [
+        (22, "<H", 0, "claims 0 channels"),
+        (22, "<H", 65, "claims 65 channels"),
+        (22, "<H", 65535, "claims more than 1024 channels"),
+        (24, "<I", 0, "claims 0 Hz"),
+        (24, "<I", 999, "claims 999 Hz"),
+        (24, "<I", 1_000_001, "claims 1000001 Hz"),
+        (24, "<I", 4_000_000_000, "impossible sample rate"),
+    ],
+)
+def test_impossible_headers_are_refused(wav, at, code, value, reason):
+    with pytest.raises(AudioError, match=reason):
+        probe(edit(wav, (at, code, value)))
+
+
+def test_a_claim_of_hours_over_a_kilobyte_costs_nothing(wav):
+    cut(wav, 0.02)
+    edit(wav, (4, "<I", 1_152_000_036), (40, "<I", 1_152_000_000))
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    samples, stream = load(wav, 16000)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before < 50e6
+    assert stream.info.duration_s == 36000.0
+    assert stream.truncated
+    assert 0 < len(samples) < 1000
+
+
+def test_a_flac_of_which_nothing_decodes_is_an_error(tmp_path):
+    path = write(tmp_path / "a.flac", noise(48000), 48000)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(AudioError, match=r"^nothing could be decoded of the 1\.0 s it claims"):
+        load(path, 8000)
+
+
+def test_many_channels_are_read_in_bounded_memory(tmp_path):
+    path = write(tmp_path / "a.wav", noise(4000, 64), 8000)
+    assert len(load(path, 8000)[0]) == 4000
