@@ -576,6 +576,16 @@ def test_an_export_over_its_tolerance_fails(made_network, monkeypatch):
         export.export(made_network.trained, sounds, sounds)
 
 
+def test_an_int8_export_outside_its_tolerance_is_marked(made_network, monkeypatch):
+    from training import export
+
+    monkeypatch.setattr(export, "INT8_TOLERANCE", 0.0)
+    sounds = [restless(2.0)]
+    found = {one.variant: one for one in export.export(made_network.trained, sounds, sounds)}
+    assert found["float32"].is_within
+    assert not found["int8"].is_within
+
+
 RULES = RuleSettings(recording_s=30, snr_low_db=20, snr_high_db=20)
 
 

@@ -144,7 +144,8 @@ def _choose(
         ]
         costs[exported.variant] = sum(errors) / len(errors)
     by_variant = {exported.variant: exported for exported in exports}
-    return by_variant["int8" if costs["int8"] <= costs["float32"] else "float32"], costs
+    is_equal = by_variant["int8"].is_within and costs["int8"] <= costs["float32"]
+    return by_variant["int8" if is_equal else "float32"], costs
 
 
 def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command: str) -> None:
@@ -161,7 +162,7 @@ def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command:
         "rules": run.cross_fit.rules(labels),
         "provenance": provenance(settings, run, command),
     }
-    others = {f"model-{one.variant}.tflite": one.content for one in run.exports}
+    others = {f"model-{one.variant}.tflite": one.content for one in run.exports if one.is_within}
     write_bundle(folder / run.name, spec, {MODEL_FILE: run.chosen.content, **others})
 
 

@@ -52,7 +52,7 @@ class NetworkSettings(Settings):
     channels: tuple[int, ...] = Field((16, 32, 48), description="filters of each block")
     head_channels: int = Field(64, ge=4, le=1024, description="filters of the last layers")
     norm_momentum: float = Field(
-        0.99, ge=0, lt=1, description="of the normalisation's averages; lower for short trainings"
+        0.9, ge=0, lt=1, description="of the normalisation's averages; higher for long trainings"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="share dropped before the last layer")
 

@@ -17,7 +17,6 @@ LABEL = "demobird"
 # Small, so that all of it is done within 90 s on two cores.
 SMALL = {
     "models": {"mel": {"kind": "mel", "low_hz": 250.0, "high_hz": 3500.0}},
-    "network": {"norm_momentum": 0.9},
     "fit": {"epochs": 10, "windows_per_epoch": 384},
     "rules": {"recordings_per_fold": 16, "folds": 2},
 }
