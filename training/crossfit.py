@@ -34,7 +34,7 @@ class CrossFit:
     scored : tuple (one per label) of tuple of Scored
         Frame scores of made recordings of held-out sources.
     learned : tuple of Learned
-        Rules of each label.
+        Rules of each label; empty before ``with_rules``.
     timebase : Timebase
         Of the scores.
     """
@@ -60,7 +60,7 @@ def cross_fit(
     clips: ClipSet,
     progress: StageProgress,
 ) -> CrossFit:
-    """Train once a fold; score the held-out clips, and recordings made of them; learn the rules."""
+    """Train once a fold; score the held-out clips, and recordings made of them."""
     parts = folds(clips, settings.rules.folds, settings.seed)
     clip_scores: list[ClipScores] = []
     scored: list[list[Scored]] = [[] for _ in clips.labels]
@@ -77,16 +77,26 @@ def cross_fit(
         made = score_made(trained.scores, front_end, settings, unseen, [MADE_SEED, seed])
         for label, more in enumerate(made):
             scored[label] += more
-    learned = [
-        learn_rules(scored[label], clip_lengths_s(clips, label), timebase)
-        for label in range(len(clips.labels))
-    ]
     return CrossFit(
         clips=joined(clip_scores),
         scored=tuple(tuple(one) for one in scored),
-        learned=tuple(learned),
+        learned=(),
         timebase=timebase,
     )
+
+
+def with_rules(crossed: CrossFit, final: list[list[Scored]], clips: ClipSet) -> CrossFit:
+    """The cross-fit with the rules learned on it and on what the final model scored.
+
+    Folds show many unseen sources, the final model's own recordings show the scores that the rules
+    will meet: both stand for unseen sources, so both are learned on.
+    """
+    scored = tuple((*one, *more) for one, more in zip(crossed.scored, final, strict=True))
+    learned = tuple(
+        learn_rules(one, clip_lengths_s(clips, label), crossed.timebase)
+        for label, one in enumerate(scored)
+    )
+    return replace(crossed, scored=scored, learned=learned)
 
 
 def score_made(

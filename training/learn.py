@@ -26,7 +26,7 @@ RELEASE_SHARES = (0.3, 0.45, 0.6, 0.8, 1.0)
 # Durations are tried as shares of a typical clip's length.
 SMOOTH_SHARES = (0.0, 0.08, 0.15, 0.22, 0.3, 0.4)
 GAP_SHARES = (0.03, 0.07, 0.12, 0.18, 0.25, 0.35)
-SHORTEST_SHARES = (0.04, 0.08, 0.14, 0.2, 0.3, 0.4)
+SHORTEST_SHARES = (0.04, 0.08, 0.14, 0.2, 0.3, 0.4, 0.5, 0.6)
 PART_SHARES = (0.9, 1.1, 1.3, 1.6, 2.0)
 PART_DEPTHS = (0.3, 0.5, 0.65, 0.8, 0.9, 0.97)
 LONGEST_CLIPS = 3.0

@@ -30,12 +30,14 @@ CLIP_THRESHOLD = 0.5
 N_EXAMPLES = 3
 RULES_HOW = (
     "Each fold's model scored recordings made of sources it had not met: calls laid over "
-    "backgrounds at known times, sparse and in chorus, a third without any call. The rules of "
-    "least count error on these, in the middle of the flat region, were taken. "
+    "backgrounds at known times, sparse and in chorus, a third without any call; the final model "
+    "did the same with the validation sources. The rules of least count error on all of these, in "
+    "the middle of the flat region, were taken."
 )
 HOW_EXPECTED = (
     "Made recordings of sources that the scoring model had not met (cross-fitted over folds of "
-    "sources). The rules were chosen on these same recordings, so expect somewhat more error."
+    "sources, and the final model on the validation sources). The rules were chosen on these same "
+    "recordings, so expect somewhat more error."
 )
 
 

@@ -19,7 +19,7 @@ from counter.bundle import (
     write_bundle,
 )
 from training.clips import ClipSet, read_clips, split_sources
-from training.crossfit import CrossFit, cross_fit, score_made
+from training.crossfit import CrossFit, cross_fit, score_made, with_rules
 from training.export import Exported, export, scorer
 from training.fit import Progress, Trained, fit
 from training.learn import count_error
@@ -106,6 +106,9 @@ def _train_one(
     training, validation = clips.subset(split.train), clips.subset(split.validation)
     seed, last = settings.seed * 100, stage("final")
     trained = fit(settings, front_end, training, validation=validation, seed=seed, progress=last)
+    seeds = [VALIDATION_SEED, settings.seed]
+    final = score_made(trained.scores, front_end, settings, validation, seeds)
+    crossed = with_rules(crossed, final, known)
     exports = export(
         trained,
         [clip.samples for clip in validation.clips],
