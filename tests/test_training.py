@@ -22,7 +22,7 @@ from counter.cli.main import run
 from counter.errors import CallcountError, ClipError
 from counter.timebase import Timebase
 from training.clips import BACKGROUND, Clip, ClipSet, folds, read_clips, split_sources
-from training.crossfit import cross_fit
+from training.crossfit import cross_fit, with_rules
 from training.levels import band_level
 from training.made import make_recordings
 from training.madesound import make_clips
@@ -669,7 +669,11 @@ def test_every_source_is_scored_by_a_fold_that_had_not_met_it():
     assert stages == ["fold 1 of 2", "fold 2 of 2"]
     assert sorted(crossed.clips.names) == sorted(clip.name for clip in clips.clips)
     assert len(crossed.scored[0]) == 2 * settings.rules.recordings_per_fold
-    assert crossed.learned[0].error.n_recordings == len(crossed.scored[0])
+    assert crossed.learned == ()
+    final = list(crossed.scored[0][:2])
+    ruled = with_rules(crossed, [final], clips)
+    assert ruled.scored[0] == (*crossed.scored[0], *final)
+    assert ruled.learned[0].error.n_recordings == len(crossed.scored[0]) + 2
     assert crossed.timebase == Timebase(MODEL_RATE_HZ, 4 * FRONT_END.hop_samples)
 
 
@@ -768,7 +772,8 @@ def test_the_bundle_says_how_it_and_its_rules_came_about(trained):
     told = spec.provenance
     assert told["seed"] == 3
     assert sum(told["sources"].values()) == 10
-    assert told["rules_learned_on"]["frog"]["recordings"] == 12
+    # Those of two folds, and the final model's.
+    assert told["rules_learned_on"]["frog"]["recordings"] == 3 * 6
     assert 0 <= told["parity"]["float32"] <= 1e-3
     chosen = folder / default / f"model-{told['variant']}.tflite"
     assert bundle.model_path.read_bytes() == chosen.read_bytes()
