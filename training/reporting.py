@@ -109,9 +109,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def write_model_report(folder: Path, settings: TrainSettings, run: ModelRun) -> None:
+def write_model_report(folder: Path, run: ModelRun, data: ReportData) -> None:
     """Write the report of one model beside its bundle, and the rules that were tried."""
-    write_report(folder, _report_data(settings, run))
+    write_report(folder, data)
     tried = [
         {"label": label, **row}
         for label, learned in zip(run.clips.labels, run.cross_fit.learned, strict=True)
@@ -120,7 +120,8 @@ def write_model_report(folder: Path, settings: TrainSettings, run: ModelRun) -> 
     pd.DataFrame(tried).to_csv(folder / "rules_tried.csv", index=False, lineterminator="\n")
 
 
-def _report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
+def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
+    """What the report and the card of one model show; scores the test clips."""
     labels = run.clips.labels
     names = ["background", *labels]
     return ReportData(
@@ -193,18 +194,18 @@ def _rule_fit(run: ModelRun) -> RuleFit:
 def write_card(
     folder: Path,
     settings: TrainSettings,
-    runs: Mapping[str, ModelRun],
+    runs: Mapping[str, tuple[ModelRun, ReportData]],
     *,
     default: str,
     command: str,
 ) -> None:
     """Write one card for the run: every model, the default one first."""
     order = sorted(runs, key=lambda name: name != default)
-    cards = [model_card(_card_data(settings, runs[name], command)) for name in order]
+    cards = [model_card(_card_data(settings, *runs[name], command)) for name in order]
     (folder / CARD_FILE).write_text("\n".join(cards), encoding="utf-8")
 
 
-def _card_data(settings: TrainSettings, run: ModelRun, command: str) -> CardData:
+def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command: str) -> CardData:
     return CardData(
         name=f"{settings.name}-{run.name}",
         description=_description(run),
@@ -213,7 +214,7 @@ def _card_data(settings: TrainSettings, run: ModelRun, command: str) -> CardData
         seed=settings.seed,
         counts=_split_counts(run),
         data_licence=settings.clips.licence,
-        reports=split_reports(_report_data(settings, run)),
+        reports=split_reports(data),
         rules=_named_rules(run),
         rules_how=RULES_HOW,
         expected=_expected(settings, run),

@@ -24,7 +24,7 @@ from training.export import Exported, export, scorer
 from training.fit import Progress, Trained, fit
 from training.learn import count_error
 from training.networks import context_frames
-from training.reporting import ModelRun, provenance, write_card, write_model_report
+from training.reporting import ModelRun, provenance, report_data, write_card, write_model_report
 from training.settings import TrainSettings
 
 CONFIG_FILE = "config.yaml"
@@ -77,15 +77,17 @@ def train_all(
     made = Path(tempfile.mkdtemp(prefix=f".{settings.name}-", dir=output))
     try:
         made.chmod(0o755)
-        runs = {}
+        runs, shown = {}, {}
         for name, front_end in settings.models.items():
             clips = clip_sets[front_end.sample_rate_hz]
             runs[name] = _train_one(settings, name, clips, progress=progress)
             _write_bundle(made, settings, runs[name], command)
-            write_model_report(made / name, settings, runs[name])
+            data = report_data(settings, runs[name])
+            write_model_report(made / name, runs[name], data)
+            shown[name] = (runs[name], data)
         default = min(runs, key=lambda name: runs[name].cross_fit.cost)
         _write_run(made, settings, runs, default=default)
-        write_card(made, settings, runs, default=default, command=command)
+        write_card(made, settings, shown, default=default, command=command)
         replace_folder(made, folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
