@@ -5,8 +5,10 @@ Training and scanning both decode through ``MonoStream``, so they hear the same 
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +17,15 @@ from types import TracebackType
 import numpy as np
 import soundfile as sf
 import soxr
+from numpy.typing import NDArray
 
 from counter.errors import AudioError
 from counter.headers import mended, mp3_states_length, ogg_ends, open_raw, read_extent
 from counter.records import FloatArray
 from counter.soundfiles import AudioInfo, describe, open_sound
 from counter.timebase import resampled_length
+
+_Samples = NDArray[np.float32] | NDArray[np.int16]
 
 _READ_SAMPLES = 32_768  # fits the cache, and a fixed grid: damage costs the same in any block
 _MAX_BLOCK_SAMPLES = 4_000_000  # 16 MB of float32, whatever a header claims
@@ -51,7 +56,7 @@ class MonoStream:
     info : AudioInfo
         What the file claims; from entering on.
     n_read_samples : int
-        Samples per channel decoded so far, at the file's rate.
+        Samples per channel decoded so far, at the file's rate; a block ahead of those given out.
     n_nonfinite : int
         NaN or infinite samples so far, over all channels; they count as 0.
     truncated : bool
@@ -77,6 +82,7 @@ class MonoStream:
         self.message = ""
         self._path = os.fspath(path)
         self._n_errors = 0
+        self._reader: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> MonoStream:
         self._raw = open_raw(self._path)
@@ -95,6 +101,8 @@ class MonoStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._reader is not None:
+            self._reader.shutdown()
         self._file.close()
         self._raw.close()
 
@@ -107,7 +115,7 @@ class MonoStream:
         rates = self.info.sample_rate_hz, self.sample_rate_hz
         soxr_stream = None if rates[0] == rates[1] else soxr.ResampleStream(*rates, 1)
         n_out = 0
-        for mono in self._decoded():
+        for mono in self._read_ahead():
             block = mono.copy() if soxr_stream is None else soxr_stream.resample_chunk(mono)
             n_out += len(block)
             if len(block):
@@ -120,32 +128,43 @@ class MonoStream:
                 yield tail
         self._conclude()
 
+    def _read_ahead(self) -> Iterator[FloatArray]:
+        """Mono blocks at the file's rate, each decoded on a thread while the last is used."""
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read")
+        blocks = self._decoded()
+        coming = self._reader.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = self._reader.submit(next, blocks, None)
+            yield block
+
     def _decoded(self) -> Iterator[FloatArray]:
-        """Mono blocks at the file's rate; a block is overwritten by the next."""
+        """Mono blocks at the file's rate; a block is overwritten by the next but one."""
         wanted = self.block_s * self.info.sample_rate_hz
         n_reads = int(min(max(1.0, wanted / _READ_SAMPLES), _MAX_BLOCK_SAMPLES / _READ_SAMPLES))
-        mono = np.empty(n_reads * _READ_SAMPLES, np.float32)
-        channels = self.info.channels
-        buffer = np.empty((_READ_SAMPLES, channels), np.float32) if channels > 1 else None
-        while n_filled := self._fill(mono, buffer):
+        monos = np.empty((2, n_reads * _READ_SAMPLES), np.float32)
+        # libsndfile takes longer to make floats of 16 bit samples than numpy does.
+        shape = (_READ_SAMPLES, self.info.channels)
+        is_int = self.info.subtype == "PCM_16"
+        buffer = np.empty(shape, np.int16) if is_int else np.empty(shape, np.float32)
+        for mono in itertools.cycle(monos):
+            n_filled = self._fill(mono, buffer)
+            if not n_filled:
+                return
             yield mono[:n_filled]
 
-    def _fill(self, mono: FloatArray, buffer: FloatArray | None) -> int:
+    def _fill(self, mono: FloatArray, buffer: _Samples) -> int:
         """Decode and downmix until ``mono`` is full or the file ends; the samples filled."""
         n_filled = 0
         while n_filled < len(mono):
-            # A mono file is decoded straight into its place.
-            out = mono[n_filled : n_filled + _READ_SAMPLES]
-            n_read = self._read(out if buffer is None else buffer[: len(out)])
+            n_read = self._read(buffer)
             if not n_read:
                 break
-            block = out if buffer is None else buffer
-            self._downmix(block[:n_read], out[:n_read])
+            self._downmix(buffer[:n_read], mono[n_filled : n_filled + n_read])
             n_filled += n_read
             self.n_read_samples += n_read
         return n_filled
 
-    def _read(self, out: FloatArray) -> int:
+    def _read(self, out: _Samples) -> int:
         """Decode into ``out``; past damage, decoding goes on where the decoder finds its feet."""
         while self._n_errors < _MAX_ERRORS:
             try:
@@ -157,11 +176,11 @@ class MonoStream:
                     return int(n_before_error)
         return 0
 
-    def _downmix(self, block: FloatArray, out: FloatArray) -> None:
+    def _downmix(self, block: _Samples, out: FloatArray) -> None:
         # One sum finds any NaN or infinity, much faster than looking at each sample.
         with np.errstate(over="ignore", invalid="ignore"):
             _average_channels(block, out)
-            if np.isfinite(out.sum()):
+            if block.dtype == np.int16 or np.isfinite(out.sum()):
                 return
         bad = ~np.isfinite(block)
         self.n_nonfinite += int(np.count_nonzero(bad))
@@ -213,9 +232,7 @@ def probe(path: str | Path) -> AudioInfo:
         return stream.info
 
 
-def load(
-    path: str | Path, sample_rate_hz: int, *, max_s: float | None = None
-) -> tuple[FloatArray, MonoStream]:
+def load(path: str | Path, sample_rate_hz: int) -> tuple[FloatArray, MonoStream]:
     """A whole clip as ``MonoStream`` decodes it.
 
     Parameters
@@ -224,13 +241,11 @@ def load(
         The file.
     sample_rate_hz : int
         Rate of the samples returned, > 0.
-    max_s : float or None
-        Longest part from the start, seconds; the stream's findings then cover what was read.
 
     Returns
     -------
     samples : array of float32, shape (n_samples,)
-        Empty only where ``max_s`` or the file is shorter than half a sample.
+        Empty only where the file is shorter than half a sample.
     stream : MonoStream
         Closed; for its ``info``, ``truncated``, ``message`` and the like.
 
@@ -239,20 +254,19 @@ def load(
     AudioError
         As for ``MonoStream``.
     """
-    most = None if max_s is None else int(max_s * sample_rate_hz + 0.5)
-    blocks: list[FloatArray] = []
     with MonoStream(path, sample_rate_hz) as stream:
-        for block in stream:
-            blocks.append(block)
-            if most is not None and sum(map(len, blocks)) >= most:
-                break
-    return np.concatenate([np.zeros(0, np.float32), *blocks])[:most], stream
+        blocks = list(stream)
+    return np.concatenate([np.zeros(0, np.float32), *blocks]), stream
 
 
-def _average_channels(block: FloatArray, out: FloatArray) -> None:
-    if block.ndim == 1:
+def _average_channels(block: _Samples, out: FloatArray) -> None:
+    """Mean over the channels of (n_samples, n_channels), full scale 1."""
+    channels = block.shape[1]
+    full_scale = 32768 if block.dtype == np.int16 else 1
+    if channels == 1:
+        np.multiply(block[:, 0], np.float32(1 / full_scale), out=out)
         return
-    np.add(block[:, 0], block[:, 1], out=out)
-    for channel in range(2, block.shape[1]):
+    np.add(block[:, 0], block[:, 1], out=out, dtype=np.float32)
+    for channel in range(2, channels):
         out += block[:, channel]
-    out *= np.float32(1 / block.shape[1])
+    out *= np.float32(1 / channels / full_scale)

@@ -43,7 +43,9 @@ class BundleSpec(Settings):
     provenance: dict[str, Any] = Field({}, description="how it was trained and the rules learned")
 
     @model_validator(mode="after")
-    def _rules_for_labels(self) -> BundleSpec:
+    def _consistent(self) -> BundleSpec:
+        if self.high_hz <= self.low_hz:
+            raise ValueError(f"high_hz {self.high_hz} is not above low_hz {self.low_hz}")
         if sorted(self.rules) != sorted(self.labels):
             raise ValueError(f"rules for {sorted(self.rules)} but labels {sorted(self.labels)}")
         return self

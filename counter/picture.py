@@ -74,7 +74,6 @@ class PictureMaker:
             levels_db=levels,
             column_s=self._step * self._merged / self._rate_hz,
             bin_hz=self._rate_hz / (2 * N_ROWS),
-            floor_db=FLOOR_DB,
             scores=scores,
             frame_s=frame_s,
         )

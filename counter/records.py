@@ -64,13 +64,12 @@ class Picture:
     Attributes
     ----------
     levels_db : array of uint8, shape (n_columns, n_rows)
-        Power in dB above ``floor_db``, clipped to 0..255, one row per ``bin_hz`` from 0 Hz up.
+        Power above ``picture.FLOOR_DB`` in steps of ``DB_PER_LEVEL``, one row per ``bin_hz``
+        from 0 Hz up.
     column_s : float
         Seconds per column.
     bin_hz : float
         Hertz per row.
-    floor_db : float
-        Decibels that 0 stands for.
     scores : array of float32, shape (n_frames, n_labels)
         Scores as the rules saw them (smoothed).
     frame_s : float
@@ -80,7 +79,6 @@ class Picture:
     levels_db: NDArray[np.uint8]
     column_s: float
     bin_hz: float
-    floor_db: float
     scores: FloatArray
     frame_s: float
 

@@ -180,6 +180,7 @@ def test_an_unknown_key_suggests_the_near_one(tmp_path):
         ({"labels": None}, "labels"),
         ({"frame_samples": 0}, "frame_samples"),
         ({"low_hz": float("nan")}, "low_hz"),
+        ({"low_hz": 4000.0}, "low_hz"),
         ({"model_sha256": None}, "model_sha256"),
     ],
 )

@@ -50,7 +50,7 @@ def recording(
         levels[round(start_s / column_s) : round(end_s / column_s), rows] = 120
         scores[round(start_s / frame_s) : round(end_s / frame_s), labels.index(label)] = 0.9
         events.append(Event(label, start_s, end_s, start_s + 1, 0.9))
-    picture = Picture(levels, column_s, bin_hz, -100.0, scores, frame_s)
+    picture = Picture(levels, column_s, bin_hz, scores, frame_s)
     return FileResult(Recording(name, name), OK, "", duration_s, duration_s, tuple(events), picture)
 
 
@@ -216,7 +216,7 @@ class TestPicture:
 
     def test_nothing_decoded_gives_empty_panels(self, tmp_path: Path) -> None:
         picture = Picture(
-            np.zeros((0, 64), np.uint8), 0.1, 125.0, -100.0, np.zeros((0, 2), np.float32), 0.1
+            np.zeros((0, 64), np.uint8), 0.1, 125.0, np.zeros((0, 2), np.float32), 0.1
         )
         nothing = FileResult(Recording("x", "x"), TRUNCATED, "", 5.0, 0.0, (), picture)
         pixels = drawn(nothing, tmp_path)
@@ -242,7 +242,7 @@ class TestPicture:
         picture = recording(10.0).picture
         assert picture is not None
         scores = np.zeros((100, 30), np.float32)
-        many = Picture(picture.levels_db, picture.column_s, 125.0, -100.0, scores, 0.1)
+        many = Picture(picture.levels_db, picture.column_s, 125.0, scores, 0.1)
         result = FileResult(Recording("a", "a"), OK, "", 10.0, 10.0, (), many)
         pixels = drawn(result, tmp_path, PlotSettings(bands, 0.5, 1000.0))
         assert pixels.shape[1] == WIDTH

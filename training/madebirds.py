@@ -1,4 +1,4 @@
-"""A made species and where it is heard, for the files of ``madesound`` and ``madelong``.
+"""A made species and where it is heard, for the files of ``madesound``.
 
 The species, *demobird*, gives a noisy rising growl and then a stack of harmonics. It is heard
 over wind, rain, insects and other birds, some of them in its own band.

@@ -1,10 +1,10 @@
-"""Results and events as tables; one small writer a format."""
+"""Results and events as CSV tables."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from counter.output.columns import EVENT_COLUMNS, result_columns
@@ -47,10 +47,6 @@ def write_events(path: Path, results: Sequence[FileResult], band_hz: Bands) -> N
         The file cannot be written.
     """
     _write_csv(path, EVENT_COLUMNS, _event_rows(results, band_hz))
-
-
-EventWriter = Callable[[Path, Sequence[FileResult], Bands], None]
-WRITERS: Mapping[str, EventWriter] = {"csv": write_events}
 
 
 def _result_row(result: FileResult, labels: Sequence[str]) -> list[str]:
