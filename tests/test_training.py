@@ -343,13 +343,13 @@ def maker_of(clips, **augment):
 
 
 def windows(maker, n):
-    """Windows 0 to ``n - 1``: samples, targets, and which samples hold a tone."""
+    """``n`` windows, ten drawn at once: samples, targets, and which samples hold a tone."""
     import tensorflow as tf
 
-    draw = tf.function(lambda number: maker(tf.stack([number, 7])))
-    for number in range(n):
-        samples, targets = (one.numpy() for one in draw(tf.constant(number)))
-        yield samples, targets[:, 0], tone_inside(samples)
+    draw = tf.function(lambda number: maker(tf.stack([number, 7]), 10))
+    for number in range(n // 10):
+        for samples, targets in zip(*draw(tf.constant(number)), strict=True):
+            yield samples.numpy(), targets.numpy()[:, 0], tone_inside(samples.numpy())
 
 
 def tone_inside(samples):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,10 @@ import tensorflow as tf
 from keras import ops
 
 from counter.records import FloatArray
-from training.clips import ClipSet
+from training.clips import Clip, ClipSet
 from training.frontends import LogBands
 from training.networks import NETWORKS, POOL
-from training.pipeline import training_windows, window_maker
+from training.pipeline import features_of, training_windows, window_maker
 from training.settings import FrontEndSettings, TrainSettings
 
 # Weight of the pooled background beside its mean over frames: one loud frame is a false call.
@@ -133,11 +133,13 @@ def fit(
     steps = max(1, settings.fit.windows_per_epoch // settings.fit.batch_size)
     optimizer = keras.optimizers.AdamW(_schedule(settings, steps), weight_decay=1e-3)
     step = _step_function(network, optimizer)
+    pairs = _by_length(trained, validation) if validation is not None else []
+    validate = _validator(network, pairs)
     for epoch in range(settings.fit.epochs):
         loss = float(np.mean([float(step(*next(windows))) for _ in range(steps)]))
         row = {"epoch": epoch + 1.0, "loss": loss}
-        if validation is not None:
-            row |= validate(trained, validation)
+        if pairs:
+            row |= validate()
         trained.history.append(row)
         if progress is not None:
             progress(epoch + 1, row)
@@ -149,7 +151,7 @@ def _schedule(settings: TrainSettings, steps: int) -> Any:
     warm_up = max(1, int(total * WARM_UP_SHARE))
     return keras.optimizers.schedules.CosineDecay(
         settings.fit.learning_rate / 10,
-        total - warm_up,
+        max(1, total - warm_up),
         warmup_target=settings.fit.learning_rate,
         warmup_steps=warm_up,
     )
@@ -158,7 +160,7 @@ def _schedule(settings: TrainSettings, steps: int) -> Any:
 def _step_function(network: Any, optimizer: Any) -> Any:
     optimizer.build(network.trainable_variables)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(features: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
             loss = window_loss(targets, network(features, training=True))
@@ -169,10 +171,38 @@ def _step_function(network: Any, optimizer: Any) -> Any:
     return step
 
 
-def validate(trained: Trained, clips: ClipSet) -> dict[str, float]:
-    """Clip loss and accuracy at a score of 0.5, over all labels."""
-    scores = np.array([trained.clip_score(clip.samples) for clip in clips.clips], dtype=np.float64)
-    truth = np.array([clip.label for clip in clips.clips])[:, None] == np.arange(len(clips.labels))
-    scores = np.clip(scores, 1e-7, 1 - 1e-7)
-    loss = -np.mean(np.where(truth, np.log(scores), np.log(1 - scores)))
-    return {"val_loss": float(loss), "val_accuracy": float(np.mean((scores > 0.5) == truth))}
+def _by_length(trained: Trained, clips: ClipSet) -> list[tuple[Any, Any]]:
+    """Features and truth of the clips, a pair for each length: what validation asks each epoch."""
+    frame = trained.frame_samples
+    groups: dict[int, list[Clip]] = {}
+    for clip in clips.clips:
+        groups.setdefault(max(1, -(-len(clip.samples) // frame)), []).append(clip)
+    layer = LogBands(trained.front_end.model_dump())
+    pairs = []
+    for n_frames, group in sorted(groups.items()):
+        samples = np.zeros((len(group), n_frames * frame), dtype=np.float32)
+        for row, clip in zip(samples, group, strict=True):
+            row[: len(clip.samples)] = clip.samples
+        truth = np.array([clip.label for clip in group])[:, None] == np.arange(len(clips.labels))
+        pairs.append((features_of(layer, samples), tf.constant(truth, dtype=tf.float32)))
+    return pairs
+
+
+def _validator(network: Any, pairs: Sequence[tuple[Any, Any]]) -> Callable[[], dict[str, float]]:
+    """Clip loss, and accuracy at a score of 0.5, over all labels."""
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def clip_logits(features: Any) -> Any:
+        logits = network(features, training=False)
+        return pooled(logits, tf.ones_like(logits, dtype=tf.bool))
+
+    def validate() -> dict[str, float]:
+        logits = np.concatenate([clip_logits(features).numpy() for features, _ in pairs])
+        truth = np.concatenate([labels.numpy() for _, labels in pairs])
+        loss = np.mean(np.logaddexp(0, np.where(truth == 1, -logits, logits)))
+        return {
+            "val_loss": float(loss),
+            "val_accuracy": float(np.mean((logits > 0) == (truth == 1))),
+        }
+
+    return validate

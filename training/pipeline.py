@@ -7,6 +7,8 @@ in the same way, so that a clip's edge and its own noise tell nothing.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,7 @@ import tensorflow_io as tfio
 from numpy.typing import NDArray
 
 from training.clips import BACKGROUND, Clip, ClipSet
-from training.frontends import UNIT_DB
+from training.frontends import UNIT_DB, LogBands
 from training.levels import band_level
 from training.settings import AugmentSettings, FitSettings, FrontEndSettings
 
@@ -31,6 +33,9 @@ FADE_S = 0.03
 # Score frames next to a laid clip's edges on which nothing is asked of the network.
 MARGIN_FRAMES = 2
 IGNORED = -1.0
+# Uniform numbers that make a window, and the odds of a clip that must not be drawn.
+N_DRAWS = 11
+NEVER = np.float32(-1e9)
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,9 @@ class Bank:
     levels : tensor of float32, shape (n_clips,)
         Root mean square inside the model's band.
     labels : tensor of int32, shape (n_clips,)
-    odds : tensor of float32, shape (n_clips,)
-        Logarithms of the odds to be drawn: the root of a source's clips is its share, so that
-        a source of many clips does not drown the others.
+    call_odds, background_odds : tensor of float32, shape (n_clips,)
+        Logarithms of the odds to be drawn as a call, or as background: the root of a source's
+        clips is its share, so that a source of many clips does not drown the others.
     """
 
     samples: Any
@@ -54,24 +59,28 @@ class Bank:
     lengths: Any
     levels: Any
     labels: Any
-    odds: Any
+    call_odds: Any
+    background_odds: Any
 
 
-def make_bank(clips: list[Clip], front_end: FrontEndSettings, max_samples: int) -> Bank:
-    """Put clips end to end; a clip longer than ``max_samples`` is cut to its middle."""
-    cut = [_middle(clip.samples, max_samples) for clip in clips]
+def make_bank(clips: Sequence[Clip], front_end: FrontEndSettings, longest_call: int) -> Bank:
+    """Put clips end to end; a call longer than ``longest_call`` samples is cut to its middle."""
+    is_call = np.array([clip.label != BACKGROUND for clip in clips])
+    cut = [
+        _middle(clip.samples, longest_call) if labelled else clip.samples
+        for clip, labelled in zip(clips, is_call, strict=True)
+    ]
     lengths = np.array([len(x) for x in cut], dtype=np.int32)
-    counts: dict[str, int] = {}
-    for clip in clips:
-        counts[clip.source] = counts.get(clip.source, 0) + 1
-    odds = [-0.5 * np.log(counts[clip.source]) for clip in clips]
+    counts = Counter(clip.source for clip in clips)
+    odds = np.array([-0.5 * np.log(counts[clip.source]) for clip in clips], dtype=np.float32)
     return Bank(
         samples=tf.constant(np.concatenate(cut)),
         starts=tf.constant(np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)),
         lengths=tf.constant(lengths),
         levels=tf.constant(np.array([band_level(x, front_end) for x in cut], dtype=np.float32)),
         labels=tf.constant(np.array([clip.label for clip in clips], dtype=np.int32)),
-        odds=tf.constant(np.array(odds, dtype=np.float32)),
+        call_odds=tf.constant(np.where(is_call, odds, NEVER)),
+        background_odds=tf.constant(np.where(is_call, NEVER, odds)),
     )
 
 
@@ -82,116 +91,124 @@ def _middle(samples: NDArray[np.float32], max_samples: int) -> NDArray[np.float3
 
 @dataclass(frozen=True)
 class WindowMaker:
-    """Draws window number ``i``; the same number and seed give the same window.
+    """Draws windows by the batch; the same seed and size give the same windows.
 
     Attributes
     ----------
-    calls, others : Bank
-        Clips with a label, and background clips.
+    bank : Bank
+        All clips.
     augment : AugmentSettings
         Levels and masks.
     n_samples, frame_samples, n_labels, sample_rate_hz : int
         Length of a window, samples per score frame, number of labels, rate.
     """
 
-    calls: Bank
-    others: Bank
+    bank: Bank
     augment: AugmentSettings
     n_samples: int
     frame_samples: int
     n_labels: int
     sample_rate_hz: int
 
-    def __call__(self, seed: Any) -> tuple[Any, Any]:
-        """Samples (n_samples,) and targets (n_frames, n_labels) of one window.
+    def __call__(self, seed: Any, n_windows: int) -> tuple[Any, Any]:
+        """Samples (n_windows, n_samples) and targets (n_windows, n_frames, n_labels).
 
         Targets: 1 inside a laid call, 0 in background, ``IGNORED`` where nothing is asked.
         """
-        draws = tf.random.stateless_uniform([16], seed)
+        draws = tf.unstack(tf.random.stateless_uniform([N_DRAWS, n_windows], seed))
         bed, level = self._bed(seed, draws)
         is_call = draws[0] < CALL_SHARE
         is_of_call = draws[0] < CALL_SHARE + PIECE_SHARE
         is_laid = draws[0] < CALL_SHARE + PIECE_SHARE + OTHER_SHARE
         share = tf.where(is_call | ~is_of_call, 1.0, PIECE[0] + (PIECE[1] - PIECE[0]) * draws[9])
-        sound, start, length, label = tf.cond(
+        clip = tf.where(
             is_of_call,
-            lambda: self._foreground(self.calls, seed, draws, level, share),
-            lambda: self._foreground(self.others, seed, draws, level, share),
+            _draw(self.bank.call_odds, seed + [3, 0], n_windows),
+            _draw(self.bank.background_odds, seed + [5, 0], n_windows),
         )
-        label = tf.where(is_call, label, BACKGROUND)
-        sound = tf.where(is_laid, sound, tf.zeros_like(sound))
+        sound, start, length = self._foreground(clip, draws, level, share)
+        label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         augment = self.augment
         gain_db = augment.gain_low_db + draws[1] * (augment.gain_high_db - augment.gain_low_db)
-        mix = (bed + sound) * 10.0 ** (gain_db / 20.0)
-        return mix, self._targets(start, length, label)
+        mix = bed + sound * tf.cast(is_laid, tf.float32)[:, None]
+        return mix * 10.0 ** (gain_db / 20.0)[:, None], self._targets(start, length, label)
 
-    def _bed(self, seed: Any, draws: Any) -> tuple[Any, Any]:
+    def _bed(self, seed: Any, draws: Sequence[Any]) -> tuple[Any, Any]:
         first, level = self._looped(seed + [1, 0], draws[2])
         second, other_level = self._looped(seed + [2, 0], draws[3])
-        ratio = 10.0 ** (-20.0 * draws[4] / 20.0) * level / other_level
-        has_second = tf.cast(draws[5] < 0.5, tf.float32)
-        return first + second * ratio * has_second, level * tf.sqrt(
-            1.0 + has_second * tf.square(ratio * other_level / level)
-        )
+        share = 10.0 ** (-20.0 * draws[4] / 20.0) * tf.cast(draws[5] < 0.5, tf.float32)
+        bed = first + second * (share * level / other_level)[:, None]
+        return bed, level * tf.sqrt(1.0 + tf.square(share))
 
     def _looped(self, seed: Any, offset: Any) -> tuple[Any, Any]:
-        clip = _draw(self.others, seed)
-        length = self.others.lengths[clip]
+        clip = _draw(self.bank.background_odds, seed, tf.shape(offset)[0])
+        length = tf.gather(self.bank.lengths, clip)
         shift = tf.cast(offset * tf.cast(length, tf.float32), tf.int32)
-        index = (shift + tf.range(self.n_samples)) % length + self.others.starts[clip]
-        return tf.gather(self.others.samples, index), self.others.levels[clip]
+        index = (shift[:, None] + tf.range(self.n_samples)) % length[:, None]
+        at = index + tf.gather(self.bank.starts, clip)[:, None]
+        return tf.gather(self.bank.samples, at), tf.gather(self.bank.levels, clip)
 
     def _foreground(
-        self, bank: Bank, seed: Any, draws: Any, level: Any, share: Any
-    ) -> tuple[Any, ...]:
-        """A clip, or the given share of it, somewhere in the window, at a random level."""
-        clip = _draw(bank, seed + [3, 0])
+        self, clip: Any, draws: Sequence[Any], level: Any, share: Any
+    ) -> tuple[Any, Any, Any]:
+        """The given share of each clip, somewhere in its window, at a random level."""
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
-        whole = tf.cast(bank.lengths[clip], tf.float32)
+        whole = tf.cast(tf.gather(self.bank.lengths, clip), tf.float32)
         skipped = draws[10] * (1.0 - share) * whole
         length = tf.cast(whole * share / speed, tf.int32)
         span = tf.cast(length, tf.float32)
         low = -(1 - VISIBLE_LEAST) * span
         high = float(self.n_samples) - VISIBLE_LEAST * span
         start = tf.cast(low + draws[6] * (high - low), tf.int32)
-        inside = tf.range(self.n_samples) - start
-        place = skipped + tf.cast(tf.clip_by_value(inside, 0, length - 1), tf.float32) * speed
-        before = tf.minimum(tf.cast(place, tf.int32), bank.lengths[clip] - 2)
-        part = place - tf.cast(before, tf.float32)
-        at = bank.starts[clip] + before
-        sound = tf.gather(bank.samples, at) * (1 - part) + tf.gather(bank.samples, at + 1) * part
-        edge = tf.cast(tf.minimum(inside + 1, length - inside), tf.float32)
+        inside = tf.range(self.n_samples) - start[:, None]
+        held = tf.clip_by_value(inside, 0, length[:, None] - 1)
+        place = skipped[:, None] + tf.cast(held, tf.float32) * speed[:, None]
+        sound = self._read(clip, place)
+        edge = tf.cast(tf.minimum(inside + 1, length[:, None] - inside), tf.float32)
         fade = tf.clip_by_value(edge / (FADE_S * self.sample_rate_hz), 0.0, 1.0)
         augment = self.augment
         snr_db = augment.snr_low_db + draws[7] * (augment.snr_high_db - augment.snr_low_db)
-        gain = 10.0 ** (snr_db / 20.0) * level / bank.levels[clip]
-        return sound * fade * gain, start, length, bank.labels[clip]
+        gain = 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
+        return sound * fade * gain[:, None], start, length
+
+    def _read(self, clip: Any, place: Any) -> Any:
+        """Samples of the clips at fractions of a sample, (n_windows, n_samples)."""
+        last = tf.gather(self.bank.lengths, clip)[:, None] - 2
+        before = tf.minimum(tf.cast(place, tf.int32), last)
+        part = place - tf.cast(before, tf.float32)
+        at = tf.gather(self.bank.starts, clip)[:, None] + before
+        left, right = tf.gather(self.bank.samples, at), tf.gather(self.bank.samples, at + 1)
+        return left + (right - left) * part
 
     def _targets(self, start: Any, length: Any, label: Any) -> Any:
         n_frames = self.n_samples // self.frame_samples
         centre = (tf.range(n_frames) * 2 + 1) * self.frame_samples // 2
         stop = start + length
         margin = MARGIN_FRAMES * self.frame_samples
-        inside = (centre >= start) & (centre < stop)
-        near = (tf.abs(centre - start) < margin) | (tf.abs(centre - stop) < margin)
+        after, before = centre - start[:, None], centre - stop[:, None]
+        inside = (after >= 0) & (before < 0)
+        near = (tf.abs(after) < margin) | (tf.abs(before) < margin)
         visible = tf.minimum(stop, self.n_samples) - tf.maximum(start, 0)
         share = tf.cast(visible, tf.float32) / tf.cast(length, tf.float32)
-        call = tf.where(share >= VISIBLE_CALL, 1.0, IGNORED)
+        call = tf.where(share >= VISIBLE_CALL, 1.0, IGNORED)[:, None]
         column = tf.where(inside, call, tf.where(near, IGNORED, 0.0))
-        mine = tf.range(self.n_labels) == label
-        return tf.where(mine[None, :], column[:, None], tf.zeros_like(column)[:, None])
+        mine = tf.range(self.n_labels) == label[:, None]
+        return column[:, :, None] * tf.cast(mine, tf.float32)[:, None, :]
 
 
-def _draw(bank: Bank, seed: Any) -> Any:
-    return tf.random.stateless_categorical(bank.odds[None], 1, seed, dtype=tf.int32)[0, 0]
+def _draw(odds: Any, seed: Any, n_windows: Any) -> Any:
+    return tf.random.stateless_categorical(odds[None], n_windows, seed, dtype=tf.int32)[0]
 
 
-def _equaliser(seed: Any, n_bands: Any, most_db: float) -> Any:
-    """A smooth random curve over the bands, as microphones and distance make: tilt and wave."""
-    draws = tf.random.stateless_uniform([4], seed, -1.0, 1.0)
+def _equaliser(seed: Any, n_windows: int, n_bands: int, most_db: float) -> Any:
+    """Smooth random curves over the bands, as microphones and distance make: tilt and wave.
+
+    Shape (n_windows, 1, n_bands), in the features' unit.
+    """
+    draws = tf.unstack(tf.random.stateless_uniform([4, n_windows, 1], seed, -1.0, 1.0))
     place = tf.linspace(-1.0, 1.0, n_bands)
     curve = draws[0] * place + draws[1] * tf.sin(np.pi * (place * (1.5 + draws[2]) + draws[3]))
-    return curve * most_db / 2 / UNIT_DB
+    return (curve * most_db / 2 / UNIT_DB)[:, None, :]
 
 
 def window_maker(
@@ -204,10 +221,8 @@ def window_maker(
     """Make the drawer of windows for a set of clips."""
     n_frames = max(1, round(fit.window_s * front_end.sample_rate_hz / frame_samples))
     n_samples = n_frames * frame_samples
-    calls = [clip for clip in clip_set.clips if clip.label != BACKGROUND]
     return WindowMaker(
-        calls=make_bank(calls, front_end, n_samples),
-        others=make_bank(clip_set.of(BACKGROUND), front_end, 10**9),
+        bank=make_bank(clip_set.clips, front_end, n_samples),
         augment=augment,
         n_samples=n_samples,
         frame_samples=frame_samples,
@@ -216,18 +231,33 @@ def window_maker(
     )
 
 
-def training_windows(maker: WindowMaker, front_end: Any, batch_size: int, seed: int) -> Any:
+def features_of(front_end: LogBands, samples: Any) -> Any:
+    """Features of many windows at once, (n_windows, n_samples) -> (n_windows, n_frames, n_bands).
+
+    The front end takes one sound: the windows stand in it end to end, each after silence.
+    """
+    settings = front_end.settings
+    n_before = settings.window_samples // settings.hop_samples - 1
+    apart = tf.pad(samples, [[0, 0], [n_before * settings.hop_samples, 0]])
+    n_frames = apart.shape[1] // settings.hop_samples
+    x = front_end(tf.reshape(apart, (1, -1)))
+    return tf.reshape(x, (-1, n_frames, settings.n_bands))[:, n_before:]
+
+
+def training_windows(maker: WindowMaker, front_end: LogBands, batch_size: int, seed: int) -> Any:
     """An endless, seeded dataset of (features, targets) batches.
 
-    Windows are drawn and turned into features in parallel; the masks (tensorflow-io's, which draw
-    from one stateful generator) come one by one, so that the same seed gives the same batches.
+    Batches are drawn and turned into features in parallel; the masks (tensorflow-io's, which take
+    one window and draw from one stateful generator) come one by one, so that the same seed gives
+    the same batches.
     """
 
     def features(number: Any) -> tuple[Any, Any]:
         key = tf.stack([tf.cast(number, tf.int32), seed])
-        samples, targets = maker(key)
-        x = front_end(samples[None])[0]
-        return x + _equaliser(key + [4, 0], tf.shape(x)[1], maker.augment.equaliser_db), targets
+        samples, targets = maker(key, batch_size)
+        x = features_of(front_end, samples)
+        most_db = maker.augment.equaliser_db
+        return x + _equaliser(key + [4, 0], batch_size, x.shape[2], most_db), targets
 
     def masked(x: Any, targets: Any) -> tuple[Any, Any]:
         if maker.augment.mask_bands:
@@ -238,4 +268,4 @@ def training_windows(maker: WindowMaker, front_end: Any, batch_size: int, seed: 
 
     numbers = tf.data.Dataset.counter(step=16)
     drawn = numbers.map(features, num_parallel_calls=2)
-    return drawn.map(masked).batch(batch_size, drop_remainder=True).prefetch(4)
+    return drawn.unbatch().map(masked).batch(batch_size, drop_remainder=True).prefetch(4)
