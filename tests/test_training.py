@@ -23,6 +23,7 @@ from counter.errors import CallcountError, ClipError
 from counter.timebase import Timebase
 from training.clips import BACKGROUND, Clip, ClipSet, folds, read_clips, split_sources
 from training.crossfit import cross_fit, with_rules
+from training.distractors import make_distractors
 from training.levels import band_level
 from training.made import make_recordings
 from training.madesound import make_clips
@@ -37,7 +38,13 @@ from training.settings import (
 
 BACKGROUND_LEVEL = 0.01
 CLIP_S = 1.5
-PLAIN = {"gain_low_db": 0, "gain_high_db": 0, "stretch": 0, "equaliser_db": 0}
+PLAIN = {
+    "gain_low_db": 0,
+    "gain_high_db": 0,
+    "stretch": 0,
+    "equaliser_db": 0,
+    "invented_sounds": 0,
+}
 
 
 def write_clips(folder, names, *, rate_hz=MODEL_RATE_HZ, duration_s=0.5):
@@ -335,11 +342,12 @@ def tones_and_hiss(n_sources=3):
     )
 
 
-def maker_of(clips, **augment):
+def maker_of(clips, seed=3, **augment):
     from training.pipeline import window_maker
 
     settings = AugmentSettings(**{**PLAIN, **augment})
-    return window_maker(clips, FRONT_END, FitSettings(window_s=4.096), settings, 1024)
+    fitting = FitSettings(window_s=4.096)
+    return window_maker(clips, FRONT_END, fitting, settings, frame_samples=1024, seed=seed)
 
 
 def windows(maker, n):
@@ -395,7 +403,7 @@ def test_pieces_of_calls_are_no_calls(drawn):
     n_pieces = 0
     for samples, targets, inside in drawn:
         start, stop = longest_run(inside)
-        if start > 0 and stop < len(samples) and 400 < stop - start < 0.5 * CLIP_S * MODEL_RATE_HZ:
+        if start > 0 and stop < len(samples) and 400 < stop - start < 0.55 * CLIP_S * MODEL_RATE_HZ:
             n_pieces += 1
             assert not np.any(targets == 1)
     assert n_pieces > 5
@@ -475,6 +483,30 @@ def test_masks_blank_bands_and_frames_and_targets_stay():
     assert n_bands > 0
     assert n_frames > 0
     assert not np.any(plain[0][0] == 0)
+
+
+def test_invented_sounds_are_laid_as_background_and_only_where_asked_for():
+    clips = tones_and_hiss()
+    plain = np.array([samples for samples, _, _ in windows(maker_of(clips), 60)])
+    made = list(windows(maker_of(clips, invented_sounds=20), 60))
+    changed = np.any(plain != np.array([samples for samples, _, _ in made]), axis=1)
+    assert 0.05 < changed.mean() < 0.5
+    assert all(
+        np.all(targets <= 0) for (_, targets, _), other in zip(made, changed, strict=True) if other
+    )
+
+
+def test_invented_sounds_stand_in_the_band_and_come_again_with_their_seed():
+    sounds = make_distractors(FRONT_END, 40, 7)
+    for samples, again in zip(sounds, make_distractors(FRONT_END, 40, 7), strict=True):
+        np.testing.assert_array_equal(samples, again)
+        assert 0 < len(samples) <= 3.5 * MODEL_RATE_HZ
+        assert 0 < np.abs(samples).max() < 0.101
+    power = sum(np.abs(np.fft.rfft(samples, 2**15)) ** 2 for samples in sounds)
+    hz = np.fft.rfftfreq(2**15, 1 / MODEL_RATE_HZ)
+    inside = (hz > FRONT_END.low_hz / 2) & (hz < FRONT_END.high_hz * 1.2)
+    assert power[inside].sum() > 0.9 * power.sum()
+    assert not np.array_equal(sounds[0], make_distractors(FRONT_END, 1, 8)[0])
 
 
 def test_clips_of_any_length_make_windows():

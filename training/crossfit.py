@@ -13,7 +13,7 @@ from counter.timebase import Timebase
 from training.clips import BACKGROUND, ClipSet, folds
 from training.fit import Progress, Trained, fit
 from training.learn import Learned, Scored, learn_rules
-from training.made import make_recordings
+from training.made import MadeRecording, make_recordings
 from training.metrics import ClipScores
 from training.settings import FrontEndSettings, TrainSettings
 
@@ -74,8 +74,8 @@ def cross_fit(
         )
         clip_scores.append(score_clips(trained, unseen, "cross-validation"))
         timebase = Timebase(front_end.sample_rate_hz, trained.frame_samples)
-        made = score_made(trained.scores, front_end, settings, unseen, [MADE_SEED, seed])
-        for label, more in enumerate(made):
+        made = made_of(unseen, front_end, settings, [MADE_SEED, seed])
+        for label, more in enumerate(score_made(trained.scores, made, len(clips.labels))):
             scored[label] += more
     return CrossFit(
         clips=joined(clip_scores),
@@ -99,25 +99,24 @@ def with_rules(crossed: CrossFit, final: list[list[Scored]], clips: ClipSet) -> 
     return replace(crossed, scored=scored, learned=learned)
 
 
-def score_made(
-    score: Score,
-    front_end: FrontEndSettings,
-    settings: TrainSettings,
-    clips: ClipSet,
-    seed: Sequence[int],
-) -> list[list[Scored]]:
-    """Frame scores of recordings made of ``clips``, a list per label; none without background."""
-    result: list[list[Scored]] = [[] for _ in clips.labels]
+def made_of(
+    clips: ClipSet, front_end: FrontEndSettings, settings: TrainSettings, seed: Sequence[int]
+) -> list[MadeRecording]:
+    """Recordings made of ``clips``; none where there are only calls, or only background."""
     if not clips.of(BACKGROUND) or len(clips.of(BACKGROUND)) == len(clips.clips):
-        return result
+        return []
     n_recordings = settings.rules.recordings_per_fold
-    for made in make_recordings(
-        clips, front_end, settings.rules, n_recordings=n_recordings, seed=seed
-    ):
-        scores = score(made.samples)
-        for label in range(len(clips.labels)):
-            calls = tuple((start, stop) for which, start, stop in made.calls if which == label)
-            result[label].append(Scored(scores[:, label], calls))
+    return make_recordings(clips, front_end, settings.rules, n_recordings=n_recordings, seed=seed)
+
+
+def score_made(score: Score, made: Sequence[MadeRecording], n_labels: int) -> list[list[Scored]]:
+    """Frame scores of made recordings, a list per label."""
+    result: list[list[Scored]] = [[] for _ in range(n_labels)]
+    for recording in made:
+        scores = score(recording.samples)
+        for label, one in enumerate(result):
+            calls = tuple((start, stop) for which, start, stop in recording.calls if which == label)
+            one.append(Scored(scores[:, label], calls))
     return result
 
 

@@ -35,7 +35,12 @@ def pooled(logits: Any, mask: Any) -> Any:
     return ops.logsumexp(masked, axis=1) - ops.log(count)
 
 
-def window_loss(targets: Any, logits: Any) -> Any:
+def _cross_entropy(logits: Any, smoothing: float) -> Any:
+    """Of logits that should be a call's; negate them for background."""
+    return (1 - smoothing) * ops.softplus(-logits) + smoothing * ops.softplus(logits)
+
+
+def window_loss(targets: Any, logits: Any, smoothing: float = 0.0) -> Any:
     """Cross-entropy of each clip's pooled logits, and of the background's frames.
 
     Parameters
@@ -43,15 +48,18 @@ def window_loss(targets: Any, logits: Any) -> Any:
     targets : tensor, shape (batch, n_frames, n_labels)
         1 inside a call, 0 in background, negative where nothing is asked.
     logits : tensor of the same shape
+    smoothing : float
+        Share of doubt in every target, 0 to 0.5: keeps scores comparable from model to model.
     """
     calls = ops.equal(targets, 1.0)
     background = ops.equal(targets, 0.0)
     has_call = ops.cast(ops.any(calls, axis=1), logits.dtype)
     has_background = ops.cast(ops.any(background, axis=1), logits.dtype)
-    miss = has_call * ops.softplus(-pooled(logits, calls))
+    miss = has_call * _cross_entropy(pooled(logits, calls), smoothing)
     frames = ops.cast(background, logits.dtype)
-    false = ops.sum(ops.softplus(logits) * frames, axis=1) / ops.maximum(ops.sum(frames, axis=1), 1)
-    hard = has_background * ops.softplus(pooled(logits, background))
+    each = _cross_entropy(-logits, smoothing) * frames
+    false = ops.sum(each, axis=1) / ops.maximum(ops.sum(frames, axis=1), 1)
+    hard = has_background * _cross_entropy(-pooled(logits, background), smoothing)
     return ops.mean(miss + false + HARD_BACKGROUND_WEIGHT * hard)
 
 
@@ -128,11 +136,16 @@ def fit(
     layer = LogBands(front_end.model_dump())
     network = NETWORKS["conv"](settings.network, front_end.n_bands, len(clips.labels))
     trained = Trained(clips.labels, front_end, network)
-    maker = window_maker(clips, front_end, settings.fit, settings.augment, trained.frame_samples)
+    frame_samples = trained.frame_samples
+    maker = window_maker(
+        clips, front_end, settings.fit, settings.augment, frame_samples=frame_samples, seed=seed
+    )
     windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
     steps = max(1, settings.fit.windows_per_epoch // settings.fit.batch_size)
-    optimizer = keras.optimizers.AdamW(_schedule(settings, steps), weight_decay=1e-3)
-    step = _step_function(network, optimizer)
+    optimizer = keras.optimizers.AdamW(
+        _schedule(settings, steps), weight_decay=settings.fit.weight_decay
+    )
+    step = _step_function(network, optimizer, settings.fit.label_smoothing)
     pairs = _by_length(trained, validation) if validation is not None else []
     validate = _validator(network, pairs)
     for epoch in range(settings.fit.epochs):
@@ -157,13 +170,13 @@ def _schedule(settings: TrainSettings, steps: int) -> Any:
     )
 
 
-def _step_function(network: Any, optimizer: Any) -> Any:
+def _step_function(network: Any, optimizer: Any, smoothing: float) -> Any:
     optimizer.build(network.trainable_variables)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def step(features: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = window_loss(targets, network(features, training=True))
+            loss = window_loss(targets, network(features, training=True), smoothing)
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss

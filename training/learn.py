@@ -235,7 +235,7 @@ def _descend(
 def flat_middle(costs: Sequence[float]) -> int:
     """Index in the middle of the stretch of near-least cost that holds the first least one.
 
-    Of two in the middle, the former; ``costs`` is not empty.
+    Of two in the middle, the cheaper, and the former of equals; ``costs`` is not empty.
     """
     values = np.asarray(costs)
     least = int(np.argmin(values))
@@ -245,4 +245,5 @@ def flat_middle(costs: Sequence[float]) -> int:
         low -= 1
     while high < len(values) - 1 and good[high + 1]:
         high += 1
-    return (low + high) // 2
+    middle = (low + high) // 2
+    return min((middle, (low + high + 1) // 2), key=lambda index: values[index])

@@ -24,7 +24,7 @@ SPARSE_GAP_S = (4.0, 40.0)
 # Chance that another source takes over, and that a piece of a call, which is none, follows.
 CHANGE_SHARE, PIECE_SHARE = 0.3, 0.5
 # How much of a call such a piece is.
-PIECE = (0.1, 0.35)
+PIECE = (0.1, 0.5)
 FADE_S = 0.03
 # No clip is laid louder over the background than this.
 LOUDEST_DB = 25.0

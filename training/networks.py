@@ -16,8 +16,8 @@ from training.settings import NetworkSettings
 # Feature frames per score frame: the first two blocks halve time, the first by its stride.
 POOL = 4
 FIRST_KERNEL, KERNEL = 5, 3
-# Two depthwise convolutions over time, of this many score frames each: most of a call at once.
-HEAD_KERNEL, HEAD_LAYERS = 9, 2
+# Two depthwise convolutions over time, of this many score frames each: a whole call at once.
+HEAD_KERNEL, HEAD_LAYERS = 17, 2
 
 
 def conv_net(settings: NetworkSettings, n_bands: int, n_labels: int) -> keras.Model:

@@ -7,7 +7,6 @@ in the same way, so that a clip's edge and its own noise tell nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,78 +14,28 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_io as tfio
-from numpy.typing import NDArray
 
-from training.clips import BACKGROUND, Clip, ClipSet
+from training.bank import Bank, draw, make_bank
+from training.clips import BACKGROUND, ClipSet
+from training.distractors import make_distractors
 from training.frontends import UNIT_DB, LogBands
-from training.levels import band_level
 from training.settings import AugmentSettings, FitSettings, FrontEndSettings
 
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
 # rest is bed alone.
-CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.45, 0.25, 0.2
+CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.4, 0.2, 0.35
 # How much of a call such a piece is; birds begin and break off, and echo.
-PIECE = (0.1, 0.4)
+PIECE = (0.1, 0.5)
+# Of the other sounds, those that are invented.
+INVENTED_SHARE = 0.6
 # A call cut by the edge is one from this visible share on, and no background from the lower on.
 VISIBLE_CALL, VISIBLE_LEAST = 0.6, 0.25
 FADE_S = 0.03
 # Score frames next to a laid clip's edges on which nothing is asked of the network.
 MARGIN_FRAMES = 2
 IGNORED = -1.0
-# Uniform numbers that make a window, and the odds of a clip that must not be drawn.
+# Uniform numbers that make a window.
 N_DRAWS = 11
-NEVER = np.float32(-1e9)
-
-
-@dataclass(frozen=True)
-class Bank:
-    """Clips end to end in one tensor, so that a graph can cut them at random.
-
-    Attributes
-    ----------
-    samples : tensor of float32, shape (total,)
-    starts, lengths : tensor of int32, shape (n_clips,)
-    levels : tensor of float32, shape (n_clips,)
-        Root mean square inside the model's band.
-    labels : tensor of int32, shape (n_clips,)
-    call_odds, background_odds : tensor of float32, shape (n_clips,)
-        Logarithms of the odds to be drawn as a call, or as background: the root of a source's
-        clips is its share, so that a source of many clips does not drown the others.
-    """
-
-    samples: Any
-    starts: Any
-    lengths: Any
-    levels: Any
-    labels: Any
-    call_odds: Any
-    background_odds: Any
-
-
-def make_bank(clips: Sequence[Clip], front_end: FrontEndSettings, longest_call: int) -> Bank:
-    """Put clips end to end; a call longer than ``longest_call`` samples is cut to its middle."""
-    is_call = np.array([clip.label != BACKGROUND for clip in clips])
-    cut = [
-        _middle(clip.samples, longest_call) if labelled else clip.samples
-        for clip, labelled in zip(clips, is_call, strict=True)
-    ]
-    lengths = np.array([len(x) for x in cut], dtype=np.int32)
-    counts = Counter(clip.source for clip in clips)
-    odds = np.array([-0.5 * np.log(counts[clip.source]) for clip in clips], dtype=np.float32)
-    return Bank(
-        samples=tf.constant(np.concatenate(cut)),
-        starts=tf.constant(np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)),
-        lengths=tf.constant(lengths),
-        levels=tf.constant(np.array([band_level(x, front_end) for x in cut], dtype=np.float32)),
-        labels=tf.constant(np.array([clip.label for clip in clips], dtype=np.int32)),
-        call_odds=tf.constant(np.where(is_call, odds, NEVER)),
-        background_odds=tf.constant(np.where(is_call, NEVER, odds)),
-    )
-
-
-def _middle(samples: NDArray[np.float32], max_samples: int) -> NDArray[np.float32]:
-    extra = max(len(samples) - max_samples, 0)
-    return samples[extra // 2 : len(samples) - (extra - extra // 2)]
 
 
 @dataclass(frozen=True)
@@ -123,8 +72,8 @@ class WindowMaker:
         share = tf.where(is_call | ~is_of_call, 1.0, PIECE[0] + (PIECE[1] - PIECE[0]) * draws[9])
         clip = tf.where(
             is_of_call,
-            _draw(self.bank.call_odds, seed + [3, 0], n_windows),
-            _draw(self.bank.background_odds, seed + [5, 0], n_windows),
+            draw(self.bank.call_odds, seed + [3, 0], n_windows),
+            draw(self.bank.other_odds, seed + [5, 0], n_windows),
         )
         sound, start, length = self._foreground(clip, draws, level, share)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
@@ -141,7 +90,7 @@ class WindowMaker:
         return bed, level * tf.sqrt(1.0 + tf.square(share))
 
     def _looped(self, seed: Any, offset: Any) -> tuple[Any, Any]:
-        clip = _draw(self.bank.background_odds, seed, tf.shape(offset)[0])
+        clip = draw(self.bank.bed_odds, seed, tf.shape(offset)[0])
         length = tf.gather(self.bank.lengths, clip)
         shift = tf.cast(offset * tf.cast(length, tf.float32), tf.int32)
         index = (shift[:, None] + tf.range(self.n_samples)) % length[:, None]
@@ -196,10 +145,6 @@ class WindowMaker:
         return column[:, :, None] * tf.cast(mine, tf.float32)[:, None, :]
 
 
-def _draw(odds: Any, seed: Any, n_windows: Any) -> Any:
-    return tf.random.stateless_categorical(odds[None], n_windows, seed, dtype=tf.int32)[0]
-
-
 def _equaliser(seed: Any, n_windows: int, n_bands: int, most_db: float) -> Any:
     """Smooth random curves over the bands, as microphones and distance make: tilt and wave.
 
@@ -216,13 +161,21 @@ def window_maker(
     front_end: FrontEndSettings,
     fit: FitSettings,
     augment: AugmentSettings,
+    *,
     frame_samples: int,
+    seed: int,
 ) -> WindowMaker:
     """Make the drawer of windows for a set of clips."""
     n_frames = max(1, round(fit.window_s * front_end.sample_rate_hz / frame_samples))
     n_samples = n_frames * frame_samples
     return WindowMaker(
-        bank=make_bank(clip_set.clips, front_end, n_samples),
+        bank=make_bank(
+            clip_set.clips,
+            make_distractors(front_end, augment.invented_sounds, seed),
+            front_end,
+            longest_call=n_samples,
+            invented_share=INVENTED_SHARE,
+        ),
         augment=augment,
         n_samples=n_samples,
         frame_samples=frame_samples,

@@ -19,10 +19,10 @@ from counter.bundle import (
     write_bundle,
 )
 from training.clips import ClipSet, read_clips, split_sources
-from training.crossfit import CrossFit, cross_fit, score_made, with_rules
+from training.crossfit import CrossFit, cross_fit, made_of, score_made, with_rules
 from training.export import Exported, export, scorer
 from training.fit import Progress, Trained, fit
-from training.learn import count_error
+from training.learn import Scored, count_error
 from training.networks import context_frames
 from training.reporting import ModelRun, provenance, report_data, write_card, write_model_report
 from training.settings import TrainSettings
@@ -80,7 +80,7 @@ def train_all(
         runs, shown = {}, {}
         for name, front_end in settings.models.items():
             clips = clip_sets[front_end.sample_rate_hz]
-            runs[name] = _train_one(settings, name, clips, progress=progress)
+            runs[name] = train_one(settings, name, clips, progress=progress)
             _write_bundle(made, settings, runs[name], command)
             data = report_data(settings, runs[name])
             write_model_report(made / name, runs[name], data)
@@ -94,9 +94,10 @@ def train_all(
     return RunResult(folder, default, runs)
 
 
-def _train_one(
+def train_one(
     settings: TrainSettings, name: str, clips: ClipSet, *, progress: RunProgress
 ) -> ModelRun:
+    """Train, cross-fit and export one model; the bundle's choices are made, nothing is written."""
     front_end = settings.models[name]
     split = split_sources(clips, settings.clips, settings.seed)
     known = clips.subset([*split.train, *split.validation])
@@ -108,15 +109,14 @@ def _train_one(
     training, validation = clips.subset(split.train), clips.subset(split.validation)
     seed, last = settings.seed * 100, stage("final")
     trained = fit(settings, front_end, training, validation=validation, seed=seed, progress=last)
-    seeds = [VALIDATION_SEED, settings.seed]
-    final = score_made(trained.scores, front_end, settings, validation, seeds)
-    crossed = with_rules(crossed, final, known)
     exports = export(
         trained,
         [clip.samples for clip in validation.clips],
         [clip.samples for clip in training.clips[::CALIBRATION_STEP]],
     )
-    chosen, costs = _choose(settings, trained, validation, crossed, exports)
+    scored = _score_validation(settings, trained, exports, validation)
+    crossed = with_rules(crossed, scored["float32"], known)
+    chosen, costs = _choose(exports, scored, crossed)
     return ModelRun(
         name=name,
         front_end=front_end,
@@ -130,24 +130,31 @@ def _train_one(
     )
 
 
+def _score_validation(
+    settings: TrainSettings, trained: Trained, exports: list[Exported], validation: ClipSet
+) -> dict[str, list[list[Scored]]]:
+    """What each variant says of recordings made of the validation sources, a list per label."""
+    seed = [VALIDATION_SEED, settings.seed]
+    made = made_of(validation, trained.front_end, settings, seed)
+    return {
+        one.variant: score_made(
+            scorer(one.content, trained.frame_samples), made, len(validation.labels)
+        )
+        for one in exports
+    }
+
+
 def _choose(
-    settings: TrainSettings,
-    trained: Trained,
-    validation: ClipSet,
-    crossed: CrossFit,
-    exports: list[Exported],
+    exports: list[Exported], scored: dict[str, list[list[Scored]]], crossed: CrossFit
 ) -> tuple[Exported, dict[str, float]]:
     """The variant for the bundle: int8 only where it counts as float32 does on validation."""
     costs = {}
-    for exported in exports:
-        score = scorer(exported.content, trained.frame_samples)
-        seed = [VALIDATION_SEED, settings.seed]
-        made = score_made(score, trained.front_end, settings, validation, seed)
+    for variant, made in scored.items():
         errors = [
             count_error(one, learned.rules, crossed.timebase).cost
             for one, learned in zip(made, crossed.learned, strict=True)
         ]
-        costs[exported.variant] = sum(errors) / len(errors)
+        costs[variant] = sum(errors) / len(errors)
     by_variant = {exported.variant: exported for exported in exports}
     is_equal = by_variant["int8"].is_within and costs["int8"] <= costs["float32"]
     return by_variant["int8" if is_equal else "float32"], costs

@@ -54,7 +54,7 @@ class NetworkSettings(Settings):
     norm_momentum: float = Field(
         0.9, ge=0, lt=1, description="of the normalisation's averages; higher for long trainings"
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="share dropped before the last layer")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped before the last layer")
 
     @field_validator("channels")
     @classmethod
@@ -74,6 +74,9 @@ class AugmentSettings(Settings):
     stretch: float = Field(0.08, ge=0, lt=0.5, description="most a clip is sped up or down")
     equaliser_db: float = Field(
         6.0, ge=0, le=40, description="most that a band is raised or lowered"
+    )
+    invented_sounds: int = Field(
+        400, ge=0, le=100000, description="sounds that are no call, made up to be laid as well"
     )
     mask_frames: int = Field(8, ge=0, description="longest mask in time")
     mask_bands: int = Field(6, ge=0, description="widest mask in frequency")
@@ -95,6 +98,10 @@ class FitSettings(Settings):
     windows_per_epoch: int = Field(512, ge=8, description="windows a round")
     batch_size: int = Field(32, ge=1, description="windows a step")
     learning_rate: float = Field(0.004, gt=0, le=1, description="highest rate of the cosine")
+    weight_decay: float = Field(0.1, ge=0, le=10, description="of AdamW, times the rate")
+    label_smoothing: float = Field(
+        0.03, ge=0, lt=0.5, description="doubt in every target; keeps scores from saturating"
+    )
 
 
 class ClipSettings(Settings):
@@ -132,8 +139,8 @@ class RuleSettings(Settings):
     """The made recordings on which the event rules are learned."""
 
     folds: int = Field(3, ge=2, le=20, description="folds of sources")
-    recordings_per_fold: int = Field(36, ge=3, description="made recordings a fold")
-    recording_s: float = Field(90.0, gt=1, le=3600, description="length of one")
+    recordings_per_fold: int = Field(30, ge=3, description="made recordings a fold")
+    recording_s: float = Field(180.0, gt=1, le=3600, description="length of one")
     snr_low_db: float = Field(0.0, ge=-40, le=60, description="lowest call over background")
     snr_high_db: float = Field(20.0, ge=-40, le=60, description="highest call over background")
 

@@ -1,0 +1,287 @@
+"""Counts of birds that no model has heard, laid into backgrounds that it has not heard either.
+
+    python -m benchmarks.composites [--folds 5] [--seed 0] [--model mel] [--few] [-n 4]
+
+The sources of the shared clips are parted into folds. For each fold a model is trained on the
+others, rules and all, as ``callcount train`` trains; then the fold's calls are laid, at known
+times and levels, into the shared forest recordings that hold no call and into the fold's own
+backgrounds, and counted. So every bird is held out once. A level is that of the call in the
+model's band over the background, as in training's made recordings; a call that was recorded with
+more noise than that is laid well over the background. "Sparse" spreads its calls over the
+recording, "dense" follows one with another after 0.6 to 4 s. Recordings are 180 s long with 0 to
+22 calls, 11 on average.
+
+``--few`` trains on 10 calls of 3 sources and 60 background clips of the others instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import (
+    CAPUCHIN,
+    FOREST_TRUTH,
+    forest_recordings,
+    markdown_table,
+    match,
+    read_intervals,
+)
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+DURATION_S, LEAST_GAP_S, DENSE_GAP_S, MOST_CALLS = 180.0, 0.6, (0.6, 4.0), 22
+LEVELS_DB = (20.0, 10.0, 5.0, 0.0, -5.0, -10.0)
+BEDS, DENSITIES = ("forest", "clips"), ("sparse", "dense")
+LOUDEST_DB = 30.0
+FEW_CALLS, FEW_SOURCES, FEW_BACKGROUNDS = 10, 3, 60
+Samples = Any
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A recording with known calls.
+
+    Attributes
+    ----------
+    bed, density : str
+        What it is made of.
+    level_db : float
+        Of the calls over the bed.
+    samples : array of float32, shape (n_samples,)
+    calls : tuple of (start_s, end_s)
+    """
+
+    bed: str
+    density: str
+    level_db: float
+    samples: Samples
+    calls: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """How loud things are in the model's band, and the dice."""
+
+    front_end: Any
+    rng: np.random.Generator
+
+    @property
+    def rate_hz(self) -> int:
+        """Rate of all samples."""
+        return int(self.front_end.sample_rate_hz)
+
+    def level(self, samples: Samples) -> float:
+        """Root mean square in the band."""
+        from training.levels import band_level
+
+        return band_level(samples, self.front_end)
+
+    def gain(self, sound: Samples, bed_level: float, level_db: float) -> float:
+        """Gain at which the call stands so far over the bed and its own noise."""
+        from training.levels import call_and_noise
+
+        call, noise = call_and_noise(sound, self.front_end)
+        ratio = 10 ** (level_db / 10)
+        loudest = bed_level**2 * 10 ** (LOUDEST_DB / 10) / (call + noise)
+        spare = call - ratio * noise
+        wanted = ratio * bed_level**2 / spare if spare > 0 else loudest
+        return float(np.sqrt(min(wanted, loudest)))
+
+
+def starts_s(lengths_s: Sequence[float], density: str, rng: np.random.Generator) -> list[float]:
+    """Where calls of these lengths begin; calls that do not fit in are left out."""
+    if density == "dense":
+        gaps_s = rng.uniform(*DENSE_GAP_S, len(lengths_s))
+        steps_s = np.array(lengths_s) + gaps_s
+        room_s = max(DURATION_S - float(steps_s.sum()), 0)
+        begins_s = rng.uniform(0, room_s) + np.concatenate([[0], np.cumsum(steps_s)[:-1]])
+    else:
+        room_s = DURATION_S - sum(lengths_s) - LEAST_GAP_S * len(lengths_s)
+        cuts_s = np.sort(rng.uniform(0, max(room_s, 0), len(lengths_s)))
+        before_s = np.concatenate([[0], np.cumsum(np.array(lengths_s) + LEAST_GAP_S)[:-1]])
+        begins_s = cuts_s + before_s
+    return [float(one) for one in begins_s]
+
+
+def composite(
+    bed: Samples, kind: str, density: str, level_db: float, calls: Sequence[Any], tools: Tools
+) -> Composite:
+    """Lay randomly drawn calls into a bed."""
+    rng, rate_hz = tools.rng, tools.rate_hz
+    chosen = [calls[rng.integers(len(calls))] for _ in range(rng.integers(MOST_CALLS + 1))]
+    begins_s = starts_s([len(one) / rate_hz for one in chosen], density, rng)
+    samples, laid, bed_level = bed.copy(), [], tools.level(bed)
+    for sound, begin_s in zip(chosen, begins_s, strict=True):
+        first = int(begin_s * rate_hz)
+        if first + len(sound) > len(samples):
+            continue
+        samples[first : first + len(sound)] += sound * tools.gain(sound, bed_level, level_db)
+        laid.append((first / rate_hz, (first + len(sound)) / rate_hz))
+    return Composite(kind, density, level_db, samples, tuple(laid))
+
+
+def forest_beds(rate_hz: int) -> list[Samples]:
+    """The shared forest recordings without any call."""
+    from counter.audio import load
+
+    truth = read_intervals(FOREST_TRUTH)
+    silent = [path for path in forest_recordings() if path.name not in truth]
+    return [_looped(load(path, rate_hz)[0], rate_hz) for path in silent]
+
+
+def clip_bed(backgrounds: Sequence[Samples], tools: Tools) -> Samples:
+    """Held-out background clips in random order, end to end."""
+    parts: list[Samples] = []
+    while sum(map(len, parts)) < DURATION_S * tools.rate_hz:
+        parts.append(backgrounds[tools.rng.integers(len(backgrounds))])
+    return _looped(np.concatenate(parts), tools.rate_hz)
+
+
+def _looped(samples: Samples, rate_hz: int) -> Samples:
+    return np.resize(samples, int(DURATION_S * rate_hz)).astype(np.float32)
+
+
+def composites(
+    held_out: Any, forest: Sequence[Samples], n: int, tools: Tools
+) -> Iterator[Composite]:
+    """``n`` recordings for each bed, density and level."""
+    from training.clips import BACKGROUND
+
+    calls = [clip.samples for clip in held_out.clips if clip.label != BACKGROUND]
+    backgrounds = [clip.samples for clip in held_out.of(BACKGROUND)]
+    for kind in BEDS:
+        for density in DENSITIES:
+            for level_db in LEVELS_DB:
+                for _ in range(n):
+                    bed = (
+                        forest[tools.rng.integers(len(forest))]
+                        if kind == "forest"
+                        else clip_bed(backgrounds, tools)
+                    )
+                    yield composite(bed, kind, density, level_db, calls, tools)
+
+
+@dataclass
+class Tally:
+    """Sums over recordings."""
+
+    recordings: int = 0
+    wrong: int = 0
+    bias: int = 0
+    calls: int = 0
+    events: int = 0
+    paired: int = 0
+
+    def add(self, calls: Sequence[Any], events: Sequence[Any]) -> None:
+        """One recording more."""
+        self.recordings += 1
+        self.wrong += abs(len(events) - len(calls))
+        self.bias += len(events) - len(calls)
+        self.calls += len(calls)
+        self.events += len(events)
+        self.paired += len(match(calls, events)) if calls and events else 0
+
+    def row(self) -> list[str]:
+        """Recordings, calls, F1, count error, bias."""
+        f1 = 2 * self.paired / max(self.calls + self.events, 1)
+        error, bias = self.wrong / self.recordings, self.bias / self.recordings
+        return [str(self.recordings), str(self.calls), f"{f1:.3f}", f"{error:.2f}", f"{bias:+.2f}"]
+
+
+def shared_clips(rate_hz: int) -> Any:
+    """The shared clips."""
+    from training.clips import read_clips
+    from training.settings import ClipSettings
+
+    labels = {"capuchinbird": str(CAPUCHIN / "Parsed_Capuchinbird_Clips")}
+    background = str(CAPUCHIN / "Parsed_Not_Capuchinbird_Clips")
+    given = ClipSettings(labels=labels, background=background)
+    return read_clips(given, rate_hz)
+
+
+def few_of(clips: Any, seed: int) -> Any:
+    """10 calls of 3 sources and 60 backgrounds, at random."""
+    from dataclasses import replace
+
+    from training.clips import BACKGROUND
+
+    rng = np.random.default_rng(seed)
+    sources = {c.source for c in clips.clips if c.label != BACKGROUND}
+    ample = sorted(s for s in sources if sum(c.source == s for c in clips.clips) >= 4)
+    chosen = set(rng.choice(ample, FEW_SOURCES, replace=False))
+    calls = [c for c in clips.clips if c.source in chosen]
+    kept = [calls[i] for i in sorted(rng.choice(len(calls), FEW_CALLS, replace=False))]
+    others = clips.of(BACKGROUND)
+    beds = [others[i] for i in sorted(rng.choice(len(others), FEW_BACKGROUNDS, replace=False))]
+    return replace(clips, clips=(*kept, *beds))
+
+
+def counter_of(settings: Any, name: str, known: Any) -> Any:
+    """Train on the known clips as the command does; a function from samples to events."""
+    from counter.events import smooth, spans
+    from training.run import train_one
+
+    run = train_one(settings, name, known, progress=lambda *_: lambda *_: None)
+    rules, timebase = run.cross_fit.learned[0].rules, run.cross_fit.timebase
+
+    def events(samples: Samples) -> list[tuple[float, float]]:
+        scores = smooth(run.trained.scores(samples)[:, 0], rules.smooth_s, timebase)
+        found = spans(scores, rules, timebase)
+        return [(timebase.frame_start_s(a), timebase.frame_start_s(b)) for a, b in found]
+
+    return events
+
+
+def measure(arguments: argparse.Namespace) -> dict[tuple[str, str, float], Tally]:
+    """Train and count, fold by fold; sums by bed, density and level."""
+    from training.clips import folds
+    from training.settings import TrainSettings
+
+    settings = TrainSettings(seed=arguments.seed)
+    front_end = settings.models[arguments.model]
+    clips = shared_clips(front_end.sample_rate_hz)
+    forest = forest_beds(front_end.sample_rate_hz)
+    tallies: dict[tuple[str, str, float], Tally] = {}
+    for fold, (kept, held_out) in enumerate(folds(clips, arguments.folds, arguments.seed)):
+        known = clips.subset(kept)
+        known = few_of(known, arguments.seed + fold) if arguments.few else known
+        events = counter_of(settings, arguments.model, known)
+        tools = Tools(front_end, np.random.default_rng([arguments.seed, fold]))
+        for one in composites(clips.subset(held_out), forest, arguments.n, tools):
+            key = (one.bed, one.density, one.level_db)
+            tallies.setdefault(key, Tally()).add(one.calls, events(one.samples))
+    return tallies
+
+
+def report(tallies: dict[tuple[str, str, float], Tally]) -> str:
+    """A row for each bed, density and level, and the means from 20 to 0 dB for each bed."""
+    rows = [[*map(str, key[:2]), f"{key[2]:.0f}", *one.row()] for key, one in tallies.items()]
+    for bed in BEDS:
+        some = [one for key, one in tallies.items() if key[0] == bed and key[2] >= 0]
+        names = ("recordings", "wrong", "bias", "calls", "events", "paired")
+        total = Tally(*(sum(getattr(one, name) for one in some) for name in names))
+        rows.append([bed, "both", "20 to 0", *total.row()])
+    header = ["bed", "density", "level, dB", "recordings", "calls", "F1", "count error", "bias"]
+    return markdown_table(header, rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog="benchmarks.composites", description=__doc__)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="mel")
+    parser.add_argument("--few", action="store_true", help="train on 10 calls and 60 backgrounds")
+    parser.add_argument("-n", type=int, default=4, help="recordings of each kind and fold")
+    given = parser.parse_args(arguments)
+    print(report(measure(given)))
+
+
+if __name__ == "__main__":
+    main()

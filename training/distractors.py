@@ -1,0 +1,109 @@
+"""Invented sounds that are no call: what a season holds and a few dozen background clips do not.
+
+Notes of random pitch, course, timbre and roughness, and bursts of noise, alone or in rows. Few of
+them come near any one species' call, so a network learns the call and not just "something tonal".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counter.records import FloatArray
+from training.settings import FrontEndSettings
+
+Samples = NDArray[np.float64]
+
+NOTE_S, LONGEST_S = (0.08, 2.5), 3.5
+NOISE_SHARE, REPEAT_SHARE, VIBRATO_SHARE, ROUGH_SHARE = 0.25, 0.6, 0.4, 0.4
+MAX_HARMONICS = 30
+LEVEL = 0.1
+
+
+def make_distractors(front_end: FrontEndSettings, n_sounds: int, seed: int) -> list[FloatArray]:
+    """Invented sounds at the front end's rate and in its band; the same seed gives the same ones.
+
+    Returns
+    -------
+    list of array of float32, shape (n_samples,)
+        ``n_sounds`` of them, up to ``LONGEST_S`` seconds each, peaks near ``LEVEL``.
+    """
+    rng = np.random.default_rng([seed, 5])
+    return [_row(front_end, rng) for _ in range(n_sounds)]
+
+
+def _row(front_end: FrontEndSettings, rng: np.random.Generator) -> FloatArray:
+    """Notes one after the other, mostly the same one again, in about 0.5 to 2.5 s."""
+    rate_hz = front_end.sample_rate_hz
+    first = _note(front_end, rng)
+    parts = [first]
+    while sum(map(len, parts)) < rate_hz * rng.uniform(0.5, 2.5):
+        note = first if rng.random() < REPEAT_SHARE else _note(front_end, rng)
+        parts += [np.zeros(int(rng.uniform(0.02, 0.5) * rate_hz)), note * rng.uniform(0.3, 1)]
+    samples = np.concatenate(parts)[: int(LONGEST_S * rate_hz)]
+    return (LEVEL * samples).astype(np.float32)
+
+
+def _note(front_end: FrontEndSettings, rng: np.random.Generator) -> Samples:
+    """A stack of harmonics or a burst of noise, with soft edges, peak 1."""
+    rate_hz = front_end.sample_rate_hz
+    n_samples = max(8, int(_log_uniform(rng, *NOTE_S) * rate_hz))
+    make = _noise if rng.random() < NOISE_SHARE else _harmonics
+    note = make(front_end, n_samples, rng)
+    if rng.random() < ROUGH_SHARE:
+        t = np.arange(n_samples) / rate_hz
+        note *= 1 + rng.uniform(0.3, 1) * np.sin(2 * np.pi * _log_uniform(rng, 4, 60) * t)
+    onset = max(1, int(rng.uniform(0.005, 0.3) * n_samples))
+    decay = max(1, int(rng.uniform(0.01, 0.5) * n_samples))
+    note[:onset] *= np.linspace(0, 1, onset)
+    note[-decay:] *= np.linspace(1, 0, decay)
+    return note / max(float(np.abs(note).max()), 1e-9)
+
+
+def _harmonics(front_end: FrontEndSettings, n_samples: int, rng: np.random.Generator) -> Samples:
+    """Harmonics of a moving pitch, loudest somewhere in the band."""
+    rate_hz, low_hz, high_hz = (
+        front_end.sample_rate_hz,
+        max(front_end.low_hz, 50),
+        front_end.high_hz,
+    )
+    pitch_hz = _log_uniform(rng, max(low_hz / 3, 40), 0.7 * high_hz) * _course(
+        rate_hz, n_samples, rng
+    )
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz
+    loudest_hz, width = _log_uniform(rng, low_hz, high_hz), rng.uniform(0.3, 1.5)
+    note = np.zeros(n_samples)
+    for number in range(1, MAX_HARMONICS):
+        mean_hz = number * float(pitch_hz.mean())
+        if mean_hz > high_hz:
+            break
+        level = np.exp(-((np.log2(mean_hz / loudest_hz) / width) ** 2)) * rng.uniform(0.5, 1)
+        audible = number * pitch_hz < 0.48 * rate_hz
+        note += level * np.sin(number * phase + rng.uniform(0, 2 * np.pi)) * audible
+    return note
+
+
+def _course(rate_hz: int, n_samples: int, rng: np.random.Generator) -> Samples:
+    """How a pitch moves, as a factor: steady, gliding, arched or settling, some with vibrato."""
+    t = np.linspace(0, 1, n_samples)
+    octaves = rng.uniform(-0.5, 0.5)
+    settling = np.minimum(1, t / rng.uniform(0.05, 0.4))
+    shapes = (np.zeros(n_samples), t, np.sin(np.pi * t), settling)
+    course = octaves * shapes[rng.integers(len(shapes))]
+    if rng.random() < VIBRATO_SHARE:
+        cycles = rng.uniform(3, 40) * n_samples / rate_hz
+        course = course + rng.uniform(0, 0.06) * np.sin(2 * np.pi * cycles * t)
+    moved: Samples = 2.0**course
+    return moved
+
+
+def _noise(front_end: FrontEndSettings, n_samples: int, rng: np.random.Generator) -> Samples:
+    """Noise around a frequency of the band."""
+    centre_hz = _log_uniform(rng, max(front_end.low_hz, 50), front_end.high_hz)
+    hz = np.fft.rfftfreq(n_samples, 1 / front_end.sample_rate_hz)
+    shape = np.exp(-(((hz - centre_hz) / (centre_hz * rng.uniform(0.05, 0.6))) ** 2))
+    return np.fft.irfft(np.fft.rfft(rng.standard_normal(n_samples)) * shape, n_samples)
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(max(high, low * 1.001)))))
