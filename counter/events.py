@@ -212,9 +212,24 @@ def match(
     list of (event index, truth index)
         In order of event; empty where nothing pairs.
     """
-    near = _near(events, truth, iou)
+    return most_pairs(_near(events, truth, iou))
+
+
+def most_pairs(near: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """As many one-to-one pairs as there can be, given the calls that each event may pair with.
+
+    Parameters
+    ----------
+    near : sequence of sequence of int
+        For each event the indices of its calls, any numbers; none for an event without any.
+
+    Returns
+    -------
+    list of (event index, call index)
+        In order of event; empty where nothing pairs.
+    """
     owner: dict[int, int] = {}
-    for event in range(len(events)):
+    for event in range(len(near)):
         _augment(event, near, owner)
     return sorted((event, call) for call, event in owner.items())
 

@@ -103,6 +103,8 @@ class FileResult:
         In order of start; empty is an answer.
     picture : Picture or None
         What the plot needs, where a plot is wanted.
+    scores : array of float32, shape (n_frames, n_labels), or None
+        Frame scores before smoothing, where they are to be kept.
     """
 
     recording: Recording
@@ -112,6 +114,7 @@ class FileResult:
     scanned_s: float = 0.0
     events: tuple[Event, ...] = ()
     picture: Picture | None = field(default=None, repr=False)
+    scores: FloatArray | None = field(default=None, repr=False)
 
     def calls(self, label: str | None = None) -> int:
         """Events of one label, or of all."""

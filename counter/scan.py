@@ -40,6 +40,8 @@ class ScanJob:
         Told the seconds of sound decoded since the last call, from any thread.
     stop : threading.Event
         When set, recordings that are not finished are given up.
+    scores : bool
+        Whether results carry their frame scores.
     """
 
     detector: Detector
@@ -47,6 +49,7 @@ class ScanJob:
     pictures: bool
     progress: Progress | None
     stop: threading.Event
+    scores: bool = False
 
 
 class _StopError(Exception):
@@ -71,6 +74,7 @@ def scan_recording(recording: Recording, job: ScanJob) -> FileResult:
         scanned_s=stream.scanned_s,
         events=decode(scores, spec.labels, job.rules, spec.timebase, length_s),
         picture=_picture(maker, scores, job) if maker is not None else None,
+        scores=scores if job.scores else None,
     )
 
 

@@ -1,0 +1,234 @@
+"""Calls that a person marked: CSV, Raven selection tables and Audacity labels, read as one record.
+
+Read with the ``csv`` module: these are three small formats, every error has to name file and row,
+and the library that knows them (crowsetta) asks for numpy 2, which TensorFlow 2.16 forbids.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from counter.errors import CallcountError
+
+CSV_COLUMNS = ("recording", "start_s", "end_s")
+RAVEN_COLUMNS = ("Begin Time (s)", "End Time (s)")
+_RAVEN_RECORDING = ("Begin Path", "Begin File")
+_RAVEN_LABEL = ("Annotation", "Species", "label")
+# Where several files were opened as one sequence, its times run on; this one is the file's own.
+_RAVEN_OFFSET = "File Offset (s)"
+_TABLE_ENDING = re.compile(r"(\.Table\.\d+)?\.selections$", re.IGNORECASE)
+_NEVER_S = float("inf")
+_KINDS = "CSV (recording,start_s,end_s[,label]), a Raven selection table or Audacity labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One call that a person marked.
+
+    Attributes
+    ----------
+    recording : str
+        The recording as the table names it: a path, a file name, or a stem; with ``/``.
+    label : str
+        What was heard; empty where the table does not say.
+    start_s, end_s : float
+        Seconds from the recording's start, ``0 <= start_s <= end_s``.
+    file : str
+        The table, for messages.
+    row : int
+        Its line there, counted from 1.
+    """
+
+    recording: str
+    label: str
+    start_s: float
+    end_s: float
+    file: str = ""
+    row: int = 0
+
+    @property
+    def place(self) -> str:
+        """``file, row n``."""
+        return f"{self.file}, row {self.row}"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which column holds what; -1 where there is none, ``name`` where no column names the file."""
+
+    start: int
+    end: int
+    label: int = -1
+    recording: int = -1
+    offset: int = -1
+    view: int = -1
+    selection: int = -1
+    name: str = ""
+
+
+def read_annotations(path: Path) -> tuple[Annotation, ...]:
+    """Read a table of calls, or a folder of Raven tables and Audacity labels.
+
+    CSV has the columns ``recording,start_s,end_s`` and may have ``label``; further ones are passed
+    over. A Raven table (tab-separated ``.txt``) has ``Begin Time (s)`` and ``End Time (s)``; the
+    recording is in ``Begin Path`` or ``Begin File``, else in the table's own name without
+    ``.Table.1.selections.txt``; the label in ``Annotation``, ``Species`` or ``label``; with
+    ``File Offset (s)`` the start is taken from it; a selection listed once for each view counts
+    once. Audacity labels are lines of start, end and label, tab-separated; the recording is the
+    file's stem. In a folder every ``*.txt`` below it is read, in name order; names of recordings
+    that come from a table's own name are relative to the folder.
+
+    Parameters
+    ----------
+    path : Path
+        The table or folder.
+
+    Returns
+    -------
+    tuple of Annotation
+        In the order of the rows; empty where no call is marked.
+
+    Raises
+    ------
+    CallcountError
+        Nothing there, no such table, a column missing, a time that is no number or negative, or
+        an end before its start; with file, row and value.
+    """
+    if not path.exists():
+        raise CallcountError(f"no annotations at {path}: no such file or folder.")
+    if not path.is_dir():
+        return tuple(_read(path, _own_name(path.name)))
+    tables = sorted(one for one in path.rglob("*.txt") if one.is_file())
+    if not tables:
+        raise CallcountError(
+            f"no tables in {path}: looked for *.txt, below it too.",
+            "Name the file itself if it is a CSV table.",
+        )
+    named = ((one, _own_name(one.relative_to(path).as_posix())) for one in tables)
+    return tuple(call for one, name in named for call in _read(one, name))
+
+
+def _own_name(file_name: str) -> str:
+    """The recording that a table is about, by the table's own name."""
+    stem = file_name[: -len(Path(file_name).suffix) or None]
+    return _TABLE_ENDING.sub("", stem)
+
+
+def _read(path: Path, name: str) -> Iterator[Annotation]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            first = file.readline()
+            file.seek(0)
+            kind = _kind(path, first)
+            rows = csv.reader(file, delimiter="," if kind == "csv" else "\t")
+            header = next(rows, []) if kind != "audacity" else []
+            yield from _calls(rows, _layout(kind, header, path, name), path)
+    except UnicodeDecodeError as error:
+        raise CallcountError(f"{path} is not UTF-8 text.", "Save it as UTF-8.") from error
+    except (OSError, csv.Error) as error:
+        raise CallcountError(f"cannot read {path}: {error}.") from error
+
+
+def _kind(path: Path, first: str) -> str:
+    fields = [field.strip() for field in first.split("\t")]
+    if path.suffix.lower() == ".csv":
+        return "csv"
+    if RAVEN_COLUMNS[0] in fields or "Selection" in fields:
+        return "raven"
+    if set(CSV_COLUMNS) <= set(first.strip().split(",")):
+        return "csv"
+    if not first.strip() or (len(fields) > 1 and _number(fields[0]) is not None):
+        return "audacity"
+    raise CallcountError(
+        f"{path}, row 1: {first.strip()[:60]!r} begins no table of calls.", f"Wanted: {_KINDS}."
+    )
+
+
+def _layout(kind: str, header: Sequence[str], path: Path, name: str) -> _Layout:
+    if kind == "audacity":
+        return _Layout(start=0, end=1, label=2, name=name)
+    at = {title.strip(): place for place, title in enumerate(header)}
+    wanted = CSV_COLUMNS if kind == "csv" else RAVEN_COLUMNS
+    missing = [title for title in wanted if title not in at]
+    if missing:
+        found = ", ".join(at) or "none"
+        raise CallcountError(f"{path}: no column {', '.join(missing)}; found {found}.")
+    if kind == "csv":
+        return _Layout(at["start_s"], at["end_s"], at.get("label", -1), at["recording"])
+    return _Layout(
+        start=at[RAVEN_COLUMNS[0]],
+        end=at[RAVEN_COLUMNS[1]],
+        label=_first(at, _RAVEN_LABEL),
+        recording=_first(at, _RAVEN_RECORDING),
+        offset=at.get(_RAVEN_OFFSET, -1),
+        view=at.get("View", -1),
+        selection=at.get("Selection", -1),
+        name=name,
+    )
+
+
+def _first(at: dict[str, int], titles: Sequence[str]) -> int:
+    return next((at[title] for title in titles if title in at), -1)
+
+
+def _calls(rows: Iterator[list[str]], layout: _Layout, path: Path) -> Iterator[Annotation]:
+    """The calls of all rows; ``rows`` is a csv reader and knows its line."""
+    file = str(path)
+    n_columns = max(layout.start, layout.end, layout.recording) + 1
+    views: dict[str, str] = {}
+    for row in rows:
+        # Audacity puts the frequencies of a label on a line of their own, after a backslash
+        if not any(row) or row[0] == "\\":
+            continue
+        line: int = rows.line_num  # type: ignore[attr-defined]
+        if len(row) < n_columns:
+            raise CallcountError(f"{file}, row {line}: {len(row)} columns, wanted {n_columns}.")
+        if layout.view >= 0 and layout.selection >= 0 and _is_other_view(row, layout, views):
+            continue
+        start_s, end_s = _times(row, layout, file, line)
+        name = row[layout.recording].strip() if layout.recording >= 0 else ""
+        label = row[layout.label].strip() if 0 <= layout.label < len(row) else ""
+        name = name.replace("\\", "/") or layout.name
+        if not name:
+            raise CallcountError(f"{file}, row {line}: no recording is named.")
+        yield Annotation(name, label, start_s, end_s, file, line)
+
+
+def _is_other_view(row: Sequence[str], layout: _Layout, views: dict[str, str]) -> bool:
+    """Whether Raven lists a selection again, for another view of the same sound."""
+    if len(row) <= max(layout.view, layout.selection):
+        return False
+    view = row[layout.view]
+    return views.setdefault(row[layout.selection], view) != view
+
+
+def _times(row: Sequence[str], layout: _Layout, file: str, line: int) -> tuple[float, float]:
+    texts = [row[layout.start], row[layout.end]]
+    if 0 <= layout.offset < len(row) and row[layout.offset].strip():
+        texts.append(row[layout.offset])
+    try:
+        start_s, end_s, *offset = map(float, texts)
+        # NaN fails this too
+        if 0 <= start_s <= end_s < _NEVER_S and (not offset or 0 <= offset[0] < _NEVER_S):
+            return (offset[0], offset[0] + end_s - start_s) if offset else (start_s, end_s)
+    except ValueError:
+        pass
+    for text in texts:
+        value = _number(text)
+        if value is None or not 0 <= value < _NEVER_S:
+            raise CallcountError(f"{file}, row {line}: {text!r} is no time in seconds, 0 or more.")
+    raise CallcountError(
+        f"{file}, row {line}: the call ends at {texts[1]} s, before it starts ({texts[0]} s).",
+        "Swap them if they were mixed up.",
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Events beside the truth: pairs, counts, errors, intervals, thresholds."""
