@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -26,6 +26,23 @@ DEFAULT_FILE = "default.yaml"
 RETRAIN = "Train it again with `callcount train`, or name another with --model."
 
 
+class CalibrationSpec(Settings):
+    """P(event is a call | score): knots, with straight lines over the score's logit between."""
+
+    method: Literal["platt", "isotonic"] = Field(description="how it was fitted")
+    scores: tuple[float, ...] = Field(min_length=1, description="knots, 0 to 1, rising")
+    probabilities: tuple[float, ...] = Field(description="at each knot, 0 to 1, never falling")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CalibrationSpec:
+        if len(self.scores) != len(self.probabilities):
+            raise ValueError(f"{len(self.scores)} scores but {len(self.probabilities)} values")
+        for name, values in (("scores", self.scores), ("probabilities", self.probabilities)):
+            if [0.0, *values, 1.0] != sorted([0.0, *values, 1.0]):
+                raise ValueError(f"{name} do not rise from 0 to 1")
+        return self
+
+
 class BundleSpec(Settings):
     """What ``bundle.yaml`` holds."""
 
@@ -40,6 +57,7 @@ class BundleSpec(Settings):
     high_hz: float = Field(gt=0, description="upper end of what it hears")
     model_sha256: str = Field(description="hash of model.tflite")
     rules: dict[str, EventRules] = Field(description="event rules of each label")
+    calibration: dict[str, CalibrationSpec] = Field({}, description="of each label that has one")
     provenance: dict[str, Any] = Field({}, description="how it was trained and the rules learned")
 
     @model_validator(mode="after")
@@ -48,6 +66,8 @@ class BundleSpec(Settings):
             raise ValueError(f"high_hz {self.high_hz} is not above low_hz {self.low_hz}")
         if sorted(self.rules) != sorted(self.labels):
             raise ValueError(f"rules for {sorted(self.rules)} but labels {sorted(self.labels)}")
+        if unknown := sorted(set(self.calibration) - set(self.labels)):
+            raise ValueError(f"calibration for {unknown} but labels {sorted(self.labels)}")
         return self
 
     @property

@@ -17,7 +17,7 @@ from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 
 # Long enough that context costs little, short enough that a chunk's features stay in the cache.
-CHUNK_S = 16.0
+CHUNK_S = 32.0
 # Chunks of one recording waiting to be scored; bounds memory when decoding is the faster.
 MAX_WAITING = 8
 

@@ -24,9 +24,9 @@ MODULES = sorted(path for name in ("counter", "training") for path in (ROOT / na
 # From the cellar up; a room imports from the floors under it and from itself.
 FLOORS = (
     {"errors"},
-    {"timebase", "config", "records", "headers", "quiet", "soundfiles"},
-    {"audio", "files", "bundle", "events", "picture"},
-    {"detector"},
+    {"timebase", "config", "records", "headers", "quiet", "soundfiles", "calltables"},
+    {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"},
+    {"detector", "evaluation"},
     {"scan", "output"},
     {"cli"},
 )
@@ -236,7 +236,10 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
     assert loaded & NOT_FOR_SCANS == set()
 
 
-@pytest.mark.parametrize("arguments", [(), ("train",), ("scan",), ("demo",), ("info",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("train",), ("scan",), ("evaluate",), ("sample",), ("estimate",), ("demo",), ("info",)],
+)
 def test_help_loads_nothing_heavy(arguments):
     code = f"{RUN}([*sys.argv[1:], '--help']) == 0"
     loaded = _loaded(code, *arguments)

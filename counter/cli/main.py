@@ -10,7 +10,10 @@ import click
 
 from counter import __version__
 from counter.cli.demo import demo
+from counter.cli.estimate import estimate
+from counter.cli.evaluate import evaluate
 from counter.cli.info import info
+from counter.cli.sample import sample
 from counter.cli.scan import scan
 from counter.cli.train import train
 from counter.errors import CallcountError
@@ -24,7 +27,7 @@ def cli() -> None:
     """Count animal calls in long recordings: train on clips, scan recordings, get counts."""
 
 
-for command in (train, scan, demo, info):
+for command in (train, scan, evaluate, sample, estimate, demo, info):
     cli.add_command(command)
 
 

@@ -30,6 +30,12 @@ import click
 @click.option("--jobs", type=int, help="Threads. [default: one per core]")
 @click.option("--plots/--no-plots", default=None, help="Draw a plot a recording. [default: plots]")
 @click.option(
+    "--keep-scores",
+    is_flag=True,
+    default=None,
+    help="Keep the scores as well (60 kB an hour), so that rules can be judged without a new scan.",
+)
+@click.option(
     "--config",
     type=click.Path(path_type=Path),
     help="YAML file with any of these options; flags win over it.",

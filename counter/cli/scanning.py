@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,13 +22,15 @@ import click
 from pydantic import Field, field_validator
 
 from counter import __version__
-from counter.bundle import Bundle, choose_bundle
+from counter.bundle import Bundle, BundleSpec, choose_bundle
 from counter.cli.console import ScanProgress, print_counts, stderr
 from counter.config import EventRules, Settings
 from counter.detector import Detector
+from counter.estimation.calibration import Calibration
 from counter.files import find_recordings
 from counter.output.manifest import Manifest, write_manifest
 from counter.output.paths import OutputPaths, plan, prepare
+from counter.output.scores import write_scores
 from counter.output.tables import write_events, write_results
 from counter.records import FAILED, FileResult, Recording
 from counter.scan import ScanJob, scan_recordings
@@ -48,6 +50,7 @@ class ScanSettings(Settings):
     max_duration_s: float | None = Field(None, gt=0, description="longest event")
     jobs: int | None = Field(None, ge=1, le=1024, description="threads")
     plots: bool = Field(True, description="draw a plot a recording")
+    keep_scores: bool = Field(False, description="keep the frame scores")
 
     @field_validator("model", mode="before")
     @classmethod
@@ -66,6 +69,8 @@ class ScanPlan:
     paths: OutputPaths
     n_threads: int
     plots: bool
+    keep_scores: bool
+    given: tuple[Path, ...]
 
 
 def run_scan(given: Sequence[Path], output: Path, settings: ScanSettings) -> int:
@@ -107,6 +112,8 @@ def _plan(given: Sequence[Path], output: Path, settings: ScanSettings) -> ScanPl
         paths=paths,
         n_threads=settings.jobs or cores or 1,
         plots=settings.plots,
+        keep_scores=settings.keep_scores,
+        given=tuple(given),
     )
 
 
@@ -120,12 +127,36 @@ def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
         Detector(scan_plan.bundle, scan_plan.n_threads) as detector,
     ):
         prepare(scan_plan.paths, plots=scan_plan.plots)
-        job = ScanJob(detector, scan_plan.rules, scan_plan.plots, progress.advance, stop)
+        job = ScanJob(
+            detector=detector,
+            rules=scan_plan.rules,
+            pictures=scan_plan.plots,
+            progress=progress.advance,
+            stop=stop,
+            scores=scan_plan.keep_scores,
+        )
         pictures = _Pictures()
-        for result in scan_recordings(scan_plan.recordings, job, scan_plan.n_threads):
-            gathered.append(pictures.kept(result, gathered))
-            progress.finished()
+        with _keeping_scores(scan_plan) as keep:
+            for result in scan_recordings(scan_plan.recordings, job, scan_plan.n_threads):
+                gathered.append(pictures.kept(keep(result), gathered))
+                progress.finished()
     return gathered, stop.is_set()
+
+
+@contextmanager
+def _keeping_scores(scan_plan: ScanPlan) -> Iterator[Callable[[FileResult], FileResult]]:
+    """A function that writes a result's scores, where they are wanted, and lets go of them."""
+    if not scan_plan.keep_scores:
+        yield lambda result: result
+        return
+    with write_scores(scan_plan.paths.scores, scan_plan.bundle) as scores:
+
+        def keep(result: FileResult) -> FileResult:
+            if result.scores is not None:
+                scores.add(result.recording.name, result.scores)
+            return replace(result, scores=None)
+
+        yield keep
 
 
 @contextmanager
@@ -171,7 +202,7 @@ def _write(
     spec = scan_plan.bundle.spec
     bands = {label: (spec.low_hz, spec.high_hz) for label in spec.labels}
     write_results(scan_plan.paths.results, results, spec.labels)
-    write_events(scan_plan.paths.events, results, bands)
+    write_events(scan_plan.paths.events, results, bands, calibrations_of(spec))
     wall_s = time.perf_counter() - clock_s
     plots = _draw(scan_plan, results, bands) if scan_plan.plots else ()
     manifest = Manifest(
@@ -181,6 +212,8 @@ def _write(
         settings={
             "jobs": scan_plan.n_threads,
             "plots": scan_plan.plots,
+            "keep_scores": scan_plan.keep_scores,
+            "paths": [os.path.abspath(path) for path in scan_plan.given],
             "rules": {label: rules.model_dump() for label, rules in scan_plan.rules.items()},
         },
         inputs=tuple(scan_plan.recordings),
@@ -192,6 +225,14 @@ def _write(
     )
     write_manifest(scan_plan.paths.manifest, manifest)
     return wall_s
+
+
+def calibrations_of(spec: BundleSpec) -> dict[str, Calibration]:
+    """Calibration of each label of a bundle that has one."""
+    return {
+        label: Calibration(one.method, one.scores, one.probabilities)
+        for label, one in spec.calibration.items()
+    }
 
 
 def _versions() -> dict[str, str]:

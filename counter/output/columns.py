@@ -15,6 +15,8 @@ EVENT_COLUMNS = (
     "low_hz",
     "high_hz",
 )
+PROBABILITY = "probability"
+_AFTER_SCORE = EVENT_COLUMNS.index("score") + 1
 _BEFORE_LABELS = ("recording", "calls")
 _AFTER_LABELS = ("duration_s", "scanned_s", "calls_per_hour", "status", "message")
 
@@ -35,6 +37,18 @@ def is_result_header(row: Sequence[str]) -> bool:
     )
 
 
+def event_columns(*, has_probability: bool) -> tuple[str, ...]:
+    """Columns of ``events.csv``; ``probability`` comes after the score it was calibrated from."""
+    extra = (PROBABILITY,) if has_probability else ()
+    return EVENT_COLUMNS[:_AFTER_SCORE] + extra + EVENT_COLUMNS[_AFTER_SCORE:]
+
+
+def result_labels(header: Sequence[str]) -> tuple[str, ...]:
+    """The labels of a header of ``results.csv``; none where it holds one label alone."""
+    columns = header[len(_BEFORE_LABELS) : -len(_AFTER_LABELS)]
+    return tuple(column.removeprefix("calls_") for column in columns)
+
+
 def is_event_header(row: Sequence[str]) -> bool:
-    """Whether a header row is that of ``events.csv``."""
-    return tuple(row) == EVENT_COLUMNS
+    """Whether a header row is that of ``events.csv``, with or without ``probability``."""
+    return tuple(row) in (event_columns(has_probability=False), event_columns(has_probability=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from counter.output.columns import is_event_header, is_result_header
 from counter.output.png import is_own_png
 
 MADE_BY = "callcount"
+SCORES_MARK = b"callcount scores 1"
 _HEADER_BYTES = 1 << 16
 
 
@@ -43,6 +45,19 @@ def is_own_manifest(path: Path) -> bool:
     except ValueError:
         return False
     return isinstance(data, Mapping) and data.get("made_by") == MADE_BY
+
+
+def is_own_scores(path: Path) -> bool:
+    """Whether a file is empty or a zip file of scores that ``output.scores`` wrote."""
+    if not path.is_file():
+        return False
+    if path.stat().st_size == 0:
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment == SCORES_MARK
+    except zipfile.BadZipFile:
+        return False
 
 
 def _has_header(path: Path, is_header: Callable[[Sequence[str]], bool]) -> bool:

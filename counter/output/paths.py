@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counter.errors import OutputError
-from counter.output.own import is_own_events, is_own_manifest, is_own_results, own_plots
+from counter.output.own import (
+    is_own_events,
+    is_own_manifest,
+    is_own_results,
+    is_own_scores,
+    own_plots,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class OutputPaths:
     def manifest(self) -> Path:
         """``x/y/manifest.json``."""
         return self.folder / "manifest.json"
+
+    @property
+    def scores(self) -> Path:
+        """``x/y/scores.npz``, the frame scores, where they are kept."""
+        return self.folder / "scores.npz"
 
     @property
     def plots(self) -> Path:
@@ -75,7 +86,7 @@ def plan(output: Path) -> OutputPaths:
 
 
 def prepare(paths: OutputPaths, *, plots: bool) -> None:
-    """Make the folders and remove the plots of an earlier scan; other files there stay.
+    """Make the folders and remove plots and scores of an earlier scan; other files there stay.
 
     Parameters
     ----------
@@ -87,12 +98,14 @@ def prepare(paths: OutputPaths, *, plots: bool) -> None:
     Raises
     ------
     OutputError
-        A folder cannot be made or an old plot not removed.
+        A folder cannot be made or an old file not removed.
     """
     try:
         (paths.plots if plots else paths.folder).mkdir(parents=True, exist_ok=True)
         for old in own_plots(paths.plots):
             old.unlink()
+        # events and scores of two scans must never stand side by side
+        paths.scores.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(Path(error.filename or paths.folder), error) from error
 
@@ -159,6 +172,7 @@ def _check_files(paths: OutputPaths) -> None:
         paths.results: is_own_results,
         paths.events: is_own_events,
         paths.manifest: is_own_manifest,
+        paths.scores: is_own_scores,
     }
     for path, is_own in checks.items():
         if os.path.lexists(path) and not is_own(path):

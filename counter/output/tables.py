@@ -7,7 +7,10 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from counter.output.columns import EVENT_COLUMNS, result_columns
+import numpy as np
+
+from counter.estimation.calibration import Calibration
+from counter.output.columns import event_columns, result_columns
 from counter.output.paths import atomic_write
 from counter.records import FAILED, FileResult
 
@@ -29,7 +32,12 @@ def write_results(path: Path, results: Sequence[FileResult], labels: Sequence[st
     _write_csv(path, result_columns(labels), rows)
 
 
-def write_events(path: Path, results: Sequence[FileResult], band_hz: Bands) -> None:
+def write_events(
+    path: Path,
+    results: Sequence[FileResult],
+    band_hz: Bands,
+    calibrations: Mapping[str, Calibration] | None = None,
+) -> None:
     """Write one row per event as CSV; the header alone where there is none.
 
     Parameters
@@ -40,13 +48,17 @@ def write_events(path: Path, results: Sequence[FileResult], band_hz: Bands) -> N
         In the order of the rows; events count from 1 within each recording.
     band_hz : mapping of label to (low_hz, high_hz)
         Band that each label was listened for in; holds every label that occurs.
+    calibrations : mapping of str to Calibration, optional
+        Calibration of each label that has one. Where any has, there is a column ``probability``,
+        empty for the labels without; where none has, there is no such column.
 
     Raises
     ------
     OutputError
         The file cannot be written.
     """
-    _write_csv(path, EVENT_COLUMNS, _event_rows(results, band_hz))
+    header = event_columns(has_probability=bool(calibrations))
+    _write_csv(path, header, _event_rows(results, band_hz, calibrations or {}))
 
 
 def _result_row(result: FileResult, labels: Sequence[str]) -> list[str]:
@@ -64,13 +76,28 @@ def _result_row(result: FileResult, labels: Sequence[str]) -> list[str]:
     return [result.recording.name, *calls, *effort, result.status, result.message]
 
 
-def _event_rows(results: Sequence[FileResult], band_hz: Bands) -> Iterable[list[str]]:
+def _event_rows(
+    results: Sequence[FileResult], band_hz: Bands, calibrations: Mapping[str, Calibration]
+) -> Iterable[list[str]]:
     for result in results:
+        probabilities = _probabilities(result, calibrations)
         for number, event in enumerate(result.events, start=1):
             times = [f"{time:.3f}" for time in (event.start_s, event.end_s, event.peak_s)]
             band = [f"{edge:.1f}" for edge in band_hz[event.label]]
             who = [result.recording.name, str(number), event.label]
-            yield [*who, *times, f"{event.score:.4f}", *band]
+            probability = [probabilities[number - 1]] if calibrations else []
+            yield [*who, *times, f"{event.score:.4f}", *probability, *band]
+
+
+def _probabilities(result: FileResult, calibrations: Mapping[str, Calibration]) -> list[str]:
+    """Probability of each event as text, empty where its label has no calibration."""
+    texts = [""] * len(result.events)
+    for label, calibration in calibrations.items():
+        places = [place for place, event in enumerate(result.events) if event.label == label]
+        scores = np.array([result.events[place].score for place in places])
+        for place, value in zip(places, calibration.probability(scores), strict=True):
+            texts[place] = f"{value:.4f}"
+    return texts
 
 
 def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

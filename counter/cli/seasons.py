@@ -1,0 +1,129 @@
+"""What ``sample`` and ``estimate`` share: a finished scan as stretches, strata and sound files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from counter.annotations import Annotation, match_recordings
+from counter.config import suggest
+from counter.errors import CallcountError
+from counter.estimation.units import Heard, Stretches, cut
+from counter.files import find_recordings
+from counter.output.reading import Results
+from counter.records import FAILED
+
+FOLDER, RECORDING = "folder", "recording"
+
+
+def choose_label(results: Results, given: str | None) -> str:
+    """The label to count: the one given, or the only one there is.
+
+    Raises
+    ------
+    CallcountError
+        The results hold no such label, or several and none was given.
+    """
+    if given is None and len(results.labels) == 1:
+        return results.labels[0]
+    known = ", ".join(results.labels)
+    if given is None:
+        raise CallcountError(f"the results hold several labels: {known}.", "Choose with --label.")
+    if given not in results.labels:
+        near = suggest(given, list(results.labels))
+        raise CallcountError(f"the results hold no label {given!r}{near}, only: {known}.")
+    return given
+
+
+def read_stretches(results: Results, label: str, stretch_s: float) -> Stretches:
+    """All stretches of the recordings that were scanned."""
+    heard = (
+        Heard(one.name, one.scanned_s, results.events_of(number))
+        for number, one in enumerate(results.recordings)
+        if one.status != FAILED
+    )
+    return cut(list(heard), label, stretch_s)
+
+
+def strata(names: Iterable[str], by: str, table: Path | None) -> dict[str, str]:
+    """Stratum of each recording: its folder, itself, or its value in a column of a table.
+
+    Raises
+    ------
+    CallcountError
+        A column is wanted without a table, the table lacks it, or it lacks a recording.
+    """
+    every = list(dict.fromkeys(names))
+    if by == FOLDER:
+        return {name: str(PurePosixPath(name).parent) for name in every}
+    if by == RECORDING:
+        return {name: name for name in every}
+    if table is None:
+        raise CallcountError(
+            f"--by {by} is neither {FOLDER} nor {RECORDING}, and there is no table to find it in.",
+            "Name one with a column `recording` and that column: --recordings recordings.csv.",
+        )
+    return _from_table(every, by, table)
+
+
+def _from_table(names: list[str], by: str, table: Path) -> dict[str, str]:
+    rows = _read_table(table, by)
+    calls = (
+        Annotation(row[RECORDING], row[by], 0.0, 0.0, str(table), line)
+        for line, row in enumerate(rows, start=2)
+    )
+    found = match_recordings(calls, names, partial=True).by_recording
+    for name, values in found.items():
+        if len({value.label for value in values}) > 1:
+            raise CallcountError(f"{values[1].place}: {name} has two values of {by}.")
+    missing = [name for name in names if name not in found or not found[name][0].label]
+    if missing:
+        raise CallcountError(
+            f"{table} holds no {by} for {len(missing)} of the scanned recordings: "
+            f"{', '.join(missing[:5])}.",
+            "Add their rows.",
+        )
+    return {name: values[0].label for name, values in found.items()}
+
+
+def _read_table(table: Path, by: str) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            header = list(rows.fieldnames or [])
+            for column in (RECORDING, by):
+                if column not in header:
+                    near = suggest(column, header)
+                    raise CallcountError(
+                        f"{table} has no column {column!r}{near}, only: {', '.join(header)}."
+                    )
+            return [{key: (row[key] or "").strip() for key in (RECORDING, by)} for row in rows]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CallcountError(f"cannot read {table}: {error}.", "Check the path.") from error
+
+
+def sound_files(results: Results, wanted: Iterable[str], audio: Path | None) -> dict[str, Path]:
+    """Where the recordings are: below ``audio``, or where they were scanned.
+
+    Raises
+    ------
+    CallcountError
+        One of them is not there any more.
+    """
+    needed = list(dict.fromkeys(wanted))
+    if audio is not None:
+        found: Mapping[str, Path] = {name: audio / name for name in needed}
+    else:
+        there = [path for path in results.facts.paths if Path(path).exists()]
+        listed = find_recordings(there) if len(there) == len(results.facts.paths) > 0 else []
+        found = {recording.name: Path(recording.path) for recording in listed}
+    missing = [name for name in needed if name not in found or not found[name].is_file()]
+    if missing:
+        where = str(audio) if audio is not None else ", ".join(results.facts.paths) or "unknown"
+        raise CallcountError(
+            f"{len(missing)} of the recordings to check are no longer where they were scanned "
+            f"({where}): {', '.join(missing[:5])}.",
+            "Bring them back, or name the folder that they are in now with --audio.",
+        )
+    return {name: found[name] for name in needed}

@@ -1,0 +1,133 @@
+"""The spectrogram of a clip that a person is to check, without the model's opinion in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counter.output.canvas import Box, Canvas, Font, fitted
+from counter.output.layout import round_step
+from counter.output.style import BLACK, INK, N_SHADES, WARNING
+from counter.records import FloatArray
+
+_WIDTH, _HEIGHT = 1400, 480
+_PANEL = Box(90, 66, 1380, 410)
+_TITLE, _TEXT = Font(22, bold=True), Font(18)
+_FFT_S = 0.032
+_QUIET_SHARE, _LOUD_SHARE = 0.4, 0.999
+_LEAST_RANGE_DB = 20.0
+_TICK = 6
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a clip is.
+
+    Attributes
+    ----------
+    title : str
+        Written above it.
+    sample_rate_hz : int
+        Samples per second.
+    clip_start_s : float
+        Where in the recording the clip begins, seconds.
+    start_s, end_s : float
+        The stretch to check, seconds from the recording's start; lines are drawn there.
+    freq_max_hz : float
+        Upper end of the frequency axis, > 0.
+    """
+
+    title: str
+    sample_rate_hz: int
+    clip_start_s: float
+    start_s: float
+    end_s: float
+    freq_max_hz: float
+
+
+def draw_clip(samples: FloatArray, facts: ClipFacts, path: Path) -> None:
+    """Draw a clip as PNG, 1400 pixels wide: time in seconds of the recording, frequency in kHz.
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n_samples,)
+        The clip, mono; at least one sample.
+    facts : ClipFacts
+        What it is.
+    path : Path
+        File to write.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    canvas = Canvas.blank(_HEIGHT, _WIDTH)
+    canvas.view(_PANEL)[:] = _image(samples, facts)
+    canvas.frame(_PANEL, BLACK)
+    canvas.text((_PANEL.left, 6), fitted(facts.title, _TITLE, _PANEL.width), _TITLE)
+    rule = "Count the calls whose middle lies between the two lines."
+    canvas.text((_PANEL.left, 36), rule, _TEXT)
+    clip_s = len(samples) / facts.sample_rate_hz
+    _draw_times(canvas, facts, clip_s)
+    _draw_frequencies(canvas, facts.freq_max_hz)
+    for edge_s in (facts.start_s, facts.end_s):
+        x = _x(edge_s, facts, clip_s)
+        canvas.fill(Box(x - 1, _PANEL.top - 8, x + 2, _PANEL.bottom), WARNING)
+    canvas.save(path)
+
+
+def _x(time_s: float, facts: ClipFacts, clip_s: float) -> int:
+    return _PANEL.left + round((time_s - facts.clip_start_s) / clip_s * (_PANEL.width - 1))
+
+
+def _draw_times(canvas: Canvas, facts: ClipFacts, clip_s: float) -> None:
+    step = round_step(clip_s, 10)
+    first = int(np.ceil(facts.clip_start_s / step - 1e-9))
+    last = int(np.floor((facts.clip_start_s + clip_s) / step + 1e-9))
+    for number in range(first, last + 1):
+        x = _x(number * step, facts, clip_s)
+        canvas.fill(Box(x, _PANEL.bottom, x + 2, _PANEL.bottom + _TICK), INK)
+        canvas.text((x, _PANEL.bottom + 10), f"{number * step:.10g}", _TEXT, anchor=0.5)
+    middle = (_PANEL.left + _PANEL.right) // 2
+    canvas.text((middle, _PANEL.bottom + 38), "time in the recording (s)", _TEXT, anchor=0.5)
+
+
+def _draw_frequencies(canvas: Canvas, freq_max_hz: float) -> None:
+    step = round_step(freq_max_hz, 6)
+    for number in range(int(freq_max_hz / step + 1e-9) + 1):
+        y = _PANEL.bottom - 1 - round(number * step / freq_max_hz * (_PANEL.height - 1))
+        canvas.fill(Box(_PANEL.left - _TICK, y, _PANEL.left, y + 2), INK)
+        text = f"{number * step / 1000:.10g}"
+        canvas.text((_PANEL.left - _TICK - 4, y - 11), text, _TEXT, anchor=1.0)
+    canvas.text_upwards((24, (_PANEL.top + _PANEL.bottom) // 2), "frequency (kHz)", _TEXT)
+
+
+def _image(samples: FloatArray, facts: ClipFacts) -> NDArray[np.uint8]:
+    """Palette indices of the panel, shape (height, width)."""
+    from PIL import Image
+
+    levels_db = _levels_db(samples, facts)
+    quiet, loud = np.quantile(levels_db, (_QUIET_SHARE, _LOUD_SHARE))
+    scaled = (levels_db - quiet) / max(loud - quiet, _LEAST_RANGE_DB) * (N_SHADES - 1)
+    shades = np.clip(np.rint(scaled), 0, N_SHADES - 1).astype(np.uint8)
+    image = Image.fromarray(np.ascontiguousarray(shades[::-1]))
+    size = (_PANEL.width, _PANEL.height)
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+
+
+def _levels_db(samples: FloatArray, facts: ClipFacts) -> NDArray[np.float64]:
+    """Power in decibels, shape (n_bins, n_columns), from 0 Hz to the axis's end."""
+    n_fft = max(64, 2 * round(_FFT_S * facts.sample_rate_hz / 2))
+    padded = np.pad(samples, (n_fft // 2, n_fft // 2))
+    starts = np.linspace(0, len(padded) - n_fft, _PANEL.width).astype(np.int64)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[starts]
+    power = np.abs(np.fft.rfft(frames * np.hanning(n_fft + 1)[:-1])) ** 2
+    levels_db = 10 * np.log10(power.T + 1e-12)
+    bin_hz = facts.sample_rate_hz / n_fft
+    n_bins = max(2, round(facts.freq_max_hz / bin_hz) + 1)
+    missing = max(0, n_bins - len(levels_db))
+    return np.pad(levels_db[:n_bins], ((0, missing), (0, 0)), constant_values=levels_db.min())

@@ -1,0 +1,227 @@
+"""A sample to check: ``sample.csv`` for the person, ``sample.json`` for the estimate."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counter.errors import CallcountError
+from counter.output.own import MADE_BY
+from counter.output.paths import atomic_write
+
+TABLE = "sample.csv"
+PLAN = "sample.json"
+COLUMNS = (
+    "check",
+    "recording",
+    "start_s",
+    "end_s",
+    "stratum",
+    "inclusion_probability",
+    "model_calls",
+    "clip",
+    "picture",
+    "true_calls",
+)
+_DRAW_AGAIN = "Draw the sample again with callcount sample."
+
+
+@dataclass(frozen=True)
+class PlannedCheck:
+    """One stretch to check; see ``estimation.sampling.Sample``."""
+
+    stretch: int
+    recording: str
+    start_s: float
+    end_s: float
+    stratum: str
+    inclusion_probability: float
+    model_calls: int
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """How a sample was drawn; all that the estimate needs besides the results.
+
+    Attributes
+    ----------
+    bundle_hash : str
+        Bundle that gave the results.
+    label : str
+        What is counted.
+    stretch_s : float
+        Longest stretch, seconds.
+    seed : int
+        Seed of the draw.
+    by : str
+        What the strata are.
+    stratum_of : mapping of str to str
+        Stratum of every recording.
+    checks : tuple of PlannedCheck
+        In the order of the table.
+    """
+
+    bundle_hash: str
+    label: str
+    stretch_s: float
+    seed: int
+    by: str
+    stratum_of: Mapping[str, str]
+    checks: tuple[PlannedCheck, ...]
+
+
+def clip_name(number: int) -> str:
+    """File of a check, counted from 1, below the sample's folder."""
+    return f"clips/{number:04d}.flac"
+
+
+def picture_name(number: int) -> str:
+    """Spectrogram of a check, counted from 1, below the sample's folder."""
+    return f"spectrograms/{number:04d}.png"
+
+
+def write_sample(folder: Path, plan: SamplePlan) -> None:
+    """Write table and plan into a folder that is there.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for number, check in enumerate(plan.checks, start=1):
+        times = [f"{check.start_s:.3f}", f"{check.end_s:.3f}"]
+        chance = f"{check.inclusion_probability:.8g}"
+        files = [clip_name(number), picture_name(number)]
+        drawn = [check.stratum, chance, check.model_calls, *files, ""]
+        rows.writerow([number, check.recording, *times, *drawn])
+    with atomic_write(folder / TABLE) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
+    data = json.dumps({"made_by": MADE_BY, **asdict(plan)}, indent=1, ensure_ascii=False)
+    with atomic_write(folder / PLAN) as temporary:
+        temporary.write_text(data + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def read_plan(table: Path) -> SamplePlan:
+    """Read the plan beside a table.
+
+    Raises
+    ------
+    CallcountError
+        There is no such table, or no plan of callcount's beside it.
+    """
+    path = table.parent / PLAN
+    if table.is_dir() or not table.is_file():
+        near = table / TABLE if table.is_dir() else table
+        raise CallcountError(f"{table} is no table of a sample.", f"Name the file, as {near}.")
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if data.pop("made_by", None) != MADE_BY:
+            raise CallcountError(f"{path} was not made by callcount.", _DRAW_AGAIN)
+        checks = tuple(PlannedCheck(**check) for check in data.pop("checks"))
+        return SamplePlan(**data, checks=checks)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = " ".join(str(error).split())
+        raise CallcountError(
+            f"cannot read {path}: {why}.", "It is written beside sample.csv and has to stay there."
+        ) from error
+
+
+def read_true_calls(table: Path, plan: SamplePlan) -> NDArray[np.float64]:
+    """Read what a person filled in; commas or semicolons part the columns.
+
+    Rows may be in any order, as a spreadsheet may have sorted them; one that is missing counts as
+    not filled in.
+
+    Returns
+    -------
+    array of float, shape (n_checks,)
+        Calls of each check of the plan, NaN where there is no answer yet.
+
+    Raises
+    ------
+    CallcountError
+        A row is no check of the plan or stands twice, or ``true_calls`` is no whole number.
+    """
+    counts = np.full(len(plan.checks), np.nan)
+    seen: set[int] = set()
+    for line, row in enumerate(_rows(table), start=2):
+        place = _place(row, plan, f"{table}, row {line}")
+        if place in seen:
+            raise CallcountError(f"{table}, row {line}: check {place + 1} stands there twice.")
+        seen.add(place)
+        answer = (row["true_calls"] or "").strip()
+        if answer:
+            counts[place] = _count(answer, f"{table}, row {line}")
+    return counts
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CallcountError(f"cannot read {table}: {error}.", "Save it as CSV, UTF-8.") from error
+    head = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in head else ",")
+    needed = ("check", "recording", "true_calls")
+    if missing := [name for name in needed if name not in (rows.fieldnames or ())]:
+        raise CallcountError(f"{table} has no column {missing[0]}.", _DRAW_AGAIN)
+    return list(rows)
+
+
+def _place(row: Mapping[str, str], plan: SamplePlan, where: str) -> int:
+    try:
+        place = int(row["check"] or "") - 1
+    except ValueError:
+        place = -1
+    written = (row["recording"] or "").encode("utf-8", "backslashreplace").decode()
+    if not 0 <= place < len(plan.checks) or plan.checks[place].recording != written:
+        raise CallcountError(
+            f"{where}: check {row['check']!r} of {row['recording']!r} is not of this sample.",
+            f"Fill in the {TABLE} that was written with {PLAN}.",
+        )
+    return place
+
+
+def _count(answer: str, where: str) -> float:
+    try:
+        value = float(answer)
+    except ValueError:
+        value = math.nan
+    if not (value >= 0 and value.is_integer()):
+        raise CallcountError(
+            f"{where}: true_calls {answer!r} is no number of calls.",
+            "Write a whole number, 0 or more, or leave it empty.",
+        )
+    return value
+
+
+def planned(
+    plan: SamplePlan, names: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Stretch and inclusion probability of each check; ``names`` are those of all stretches.
+
+    Raises
+    ------
+    CallcountError
+        The results hold other stretches than those that the sample was drawn from.
+    """
+    for check in plan.checks:
+        if check.stretch >= len(names) or names[check.stretch] != check.recording:
+            raise CallcountError(
+                f"the results no longer hold {check.recording} as the sample does.", _DRAW_AGAIN
+            )
+    index = np.array([check.stretch for check in plan.checks], np.int64)
+    chance = np.array([check.inclusion_probability for check in plan.checks], np.float64)
+    return index, chance
