@@ -1,9 +1,14 @@
 """What all tests share: quiet libraries, and property tests that judge what holds, not how fast."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# For the simulations of ``benchmarks``; last, so that what was installed is what is tested.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
