@@ -95,7 +95,9 @@ class Tools:
 
 
 def starts_s(lengths_s: Sequence[float], density: str, rng: np.random.Generator) -> list[float]:
-    """Where calls of these lengths begin; calls that do not fit in are left out."""
+    """Where calls of these lengths begin; a recording too short for them is left by the last."""
+    if not lengths_s:
+        return []
     if density == "dense":
         gaps_s = rng.uniform(*DENSE_GAP_S, len(lengths_s))
         steps_s = np.array(lengths_s) + gaps_s

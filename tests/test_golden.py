@@ -29,7 +29,7 @@ def found(tmp_path_factory):
 
 
 def test_counts_are_the_golden_ones(found):
-    assert found[0] == rows((GOLDEN / "results.csv").read_text(encoding="utf-8"))
+    assert found[0] == rows((GOLDEN / "counts.csv").read_text(encoding="utf-8"))
 
 
 def test_events_are_the_golden_ones(found):

@@ -103,7 +103,7 @@ def main() -> None:
     """Write the golden results beside this script and show them."""
     with tempfile.TemporaryDirectory() as folder:
         results, events = scan(Path(folder))
-    (HERE / "results.csv").write_text(results, encoding="utf-8")
+    (HERE / "counts.csv").write_text(results, encoding="utf-8")
     (HERE / "events.csv").write_text(events, encoding="utf-8")
     rows = list(csv.DictReader(events.splitlines()))
     sys.stdout.write(f"{results}{len(rows)} events\n")
