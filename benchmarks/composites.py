@@ -95,7 +95,7 @@ class Tools:
 
 
 def starts_s(lengths_s: Sequence[float], density: str, rng: np.random.Generator) -> list[float]:
-    """Where calls of these lengths begin; a recording too short for them is left by the last."""
+    """Where calls of these lengths begin; the last may not fit in. None for no calls."""
     if not lengths_s:
         return []
     if density == "dense":
