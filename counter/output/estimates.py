@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +12,7 @@ from counter.errors import OutputError
 from counter.estimation.estimators import Estimate
 from counter.estimation.interval import Interval
 from counter.output.own import MADE_BY
-from counter.output.paths import atomic_write
+from counter.output.writing import write_csv, write_json
 
 COLUMNS = (
     "stratum",
@@ -106,14 +103,8 @@ def write_estimate(path: Path, report: EstimateReport) -> None:
     OutputError
         A file cannot be written.
     """
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for name, part in ((ALL, report.overall), *report.parts.items()):
-        figures = _figures(part).values() if part is not None else [None] * (len(COLUMNS) - 1)
-        rows.writerow([name, *map(_cell, figures)])
-    with atomic_write(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
+    parts = [(ALL, report.overall), *report.parts.items()]
+    write_csv(path, COLUMNS, (_row(name, part) for name, part in parts))
     data = {
         "made_by": MADE_BY,
         "label": report.label,
@@ -124,9 +115,12 @@ def write_estimate(path: Path, report: EstimateReport) -> None:
         "strata": {name: part and _figures(part) for name, part in report.parts.items()},
         "share_of_stretches_with_calls": report.occupied and asdict(report.occupied),
     }
-    with atomic_write(path.with_suffix(".json")) as temporary:
-        told = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(told + "\n", encoding="utf-8", errors="backslashreplace")
+    write_json(path.with_suffix(".json"), data)
+
+
+def _row(name: str, part: Estimate | None) -> list[str]:
+    figures = _figures(part).values() if part is not None else [None] * (len(COLUMNS) - 1)
+    return [name, *map(_cell, figures)]
 
 
 def _figures(part: Estimate) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from counter.evaluation.comparison import KINDS, MEASURES, Measure, Tallies, mea
 from counter.evaluation.records import Criterion
 from counter.evaluation.thresholds import Curve
 from counter.output.own import MADE_BY, is_own_manifest
-from counter.output.paths import atomic_write
+from counter.output.writing import write_csv, write_json
 
 ALL_LABELS = "all"
 _COUNT_TITLES = {"true": "true_calls", "counted": "counted"}
@@ -164,17 +162,15 @@ def write_evaluation(paths: EvaluationPaths, evaluation: Evaluation) -> None:
     OutputError
         A file cannot be written.
     """
-    text = json.dumps(_as_json(evaluation), indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_write(paths.json) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    _write_csv(
+    write_json(paths.json, _as_json(evaluation))
+    write_csv(
         paths.measures,
         ["label", "measure", "value", "low95", "high95"],
         (row for figures in evaluation.figures for row in _measure_rows(figures)),
     )
     titles = [_COUNT_TITLES.get(kind, kind) for kind in KINDS]
     header = ["recording", "label", *titles[:2], "count_error", *titles[2:]]
-    _write_csv(paths.recordings, header, _recording_rows(evaluation.tallies))
+    write_csv(paths.recordings, header, _recording_rows(evaluation.tallies))
 
 
 def _as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -230,13 +226,3 @@ def _recording_rows(tallies: Tallies) -> Iterable[list[object]]:
     for name, by_label in zip(tallies.recordings, table, strict=True):
         for label, (true, counted, *kinds) in zip(tallies.labels, by_label, strict=True):
             yield [name, label, true, counted, counted - true, *kinds]
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with (
-        atomic_write(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)

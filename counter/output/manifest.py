@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from counter.output.own import MADE_BY
-from counter.output.paths import atomic_write
+from counter.output.writing import write_json
 from counter.records import Recording
 
 
@@ -77,10 +76,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         "inputs": [_input(recording) for recording in manifest.inputs],
         "plots": list(manifest.plots),
     }
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    # What is no valid text becomes \udcXX, which JSON reads as the very same character.
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    write_json(path, data)
 
 
 def _sorted(value: Any) -> Any:

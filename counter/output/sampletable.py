@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from counter.errors import CallcountError
 from counter.output.own import MADE_BY
-from counter.output.paths import atomic_write
+from counter.output.writing import write_csv, write_json
 
 TABLE = "sample.csv"
 PLAN = "sample.json"
@@ -97,20 +97,16 @@ def write_sample(folder: Path, plan: SamplePlan) -> None:
     OutputError
         A file cannot be written.
     """
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for number, check in enumerate(plan.checks, start=1):
-        times = [f"{check.start_s:.3f}", f"{check.end_s:.3f}"]
-        chance = f"{check.inclusion_probability:.8g}"
-        files = [clip_name(number), picture_name(number)]
-        drawn = [check.stratum, chance, check.model_calls, *files, ""]
-        rows.writerow([number, check.recording, *times, *drawn])
-    with atomic_write(folder / TABLE) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace")
-    data = json.dumps({"made_by": MADE_BY, **asdict(plan)}, indent=1, ensure_ascii=False)
-    with atomic_write(folder / PLAN) as temporary:
-        temporary.write_text(data + "\n", encoding="utf-8", errors="backslashreplace")
+    rows = (_row(number, check) for number, check in enumerate(plan.checks, start=1))
+    write_csv(folder / TABLE, COLUMNS, rows)
+    write_json(folder / PLAN, {"made_by": MADE_BY, **asdict(plan)})
+
+
+def _row(number: int, check: PlannedCheck) -> list[object]:
+    times = [f"{check.start_s:.3f}", f"{check.end_s:.3f}"]
+    chance = f"{check.inclusion_probability:.8g}"
+    files = [clip_name(number), picture_name(number)]
+    return [number, check.recording, *times, check.stratum, chance, check.model_calls, *files, ""]
 
 
 def read_plan(table: Path) -> SamplePlan:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from counter.estimation.calibration import Calibration
 from counter.output.columns import event_columns, result_columns
-from counter.output.paths import atomic_write
+from counter.output.writing import write_csv
 from counter.records import FAILED, FileResult
 
 Bands = Mapping[str, tuple[float, float]]
@@ -29,7 +27,7 @@ def write_results(path: Path, results: Sequence[FileResult], labels: Sequence[st
         The file cannot be written.
     """
     rows = (_result_row(result, labels) for result in results)
-    _write_csv(path, result_columns(labels), rows)
+    write_csv(path, result_columns(labels), rows)
 
 
 def write_events(
@@ -58,7 +56,7 @@ def write_events(
         The file cannot be written.
     """
     header = event_columns(has_probability=bool(calibrations))
-    _write_csv(path, header, _event_rows(results, band_hz, calibrations or {}))
+    write_csv(path, header, _event_rows(results, band_hz, calibrations or {}))
 
 
 def _result_row(result: FileResult, labels: Sequence[str]) -> list[str]:
@@ -98,20 +96,3 @@ def _probabilities(result: FileResult, calibrations: Mapping[str, Calibration]) 
         for place, value in zip(places, calibration.probability(scores), strict=True):
             texts[place] = f"{value:.4f}"
     return texts
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    # A name that is no valid text (bytes of another encoding) is written with escapes.
-    with (
-        atomic_write(path) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        file.write(_line(header))
-        file.writelines(_line(row) for row in rows)
-
-
-def _line(row: Sequence[str]) -> str:
-    # The csv module quotes a lone carriage return only if the line ending holds one.
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(row)
-    return text.getvalue().removesuffix("\r\n") + "\n"
