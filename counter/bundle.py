@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from counter.config import EventRules, Settings, read_yaml, validate
-from counter.errors import BundleError, OutputError
+from counter.errors import BundleError
+from counter.folders import check_replaceable, new_folder
 from counter.timebase import Timebase
 
 FORMAT = 1
@@ -161,47 +159,17 @@ def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]
     Raises
     ------
     OutputError
-        ``path`` is there and no bundle.
+        ``path`` is there and no bundle, or cannot be made.
     """
     digest = hashlib.sha256(files[MODEL_FILE]).hexdigest()
     check_replaceable(path, SPEC_FILE)
     full = validate(BundleSpec, {**spec, "model_sha256": digest}, f"bundle {path}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        made.chmod(0o755)
+    with new_folder(path, SPEC_FILE) as made:
         for name, data in files.items():
             (made / name).write_bytes(data)
         text = yaml.safe_dump(full.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (made / SPEC_FILE).write_text(text, encoding="utf-8")
-        replace_folder(made, path)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return read_bundle(path)
-
-
-def check_replaceable(path: Path, marker: str) -> None:
-    """Make sure that ``path`` is free, or a folder of ours, known by a file named ``marker``.
-
-    Raises
-    ------
-    OutputError
-        Something else is there; it will not be touched.
-    """
-    if path.exists() and not (path / marker).is_file():
-        raise OutputError(
-            f"{path} exists and callcount did not make it (it holds no {marker}).",
-            "Give another -o or name.",
-        )
-
-
-def replace_folder(made: Path, path: Path) -> None:
-    """Put the folder ``made`` at ``path``; an earlier one is removed only after that."""
-    old = path.with_name(f".{path.name}-old-{os.getpid()}")
-    if path.exists():
-        os.replace(path, old)
-    os.replace(made, path)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def shipped_path() -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class CallcountError(Exception):
     """A problem to be told to the user in one line, without a traceback.
@@ -40,3 +42,9 @@ class ClipError(CallcountError):
 
 class OutputError(CallcountError):
     """An output path that clashes or cannot be written."""
+
+    @classmethod
+    def unwritable(cls, path: Path, error: OSError) -> OutputError:
+        """What to say when the system refuses to write ``path``."""
+        reason = error.strerror or str(error)
+        return cls(f"cannot write {path}: {reason}.", "Give another name with -o.")

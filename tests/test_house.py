@@ -24,7 +24,7 @@ MODULES = sorted(path for name in ("counter", "training") for path in (ROOT / na
 # From the cellar up; a room imports from the floors under it and from itself.
 FLOORS = (
     {"errors"},
-    {"timebase", "config", "records", "headers", "quiet", "soundfiles", "calltables"},
+    {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"},
     {"detector", "evaluation"},
     {"scan", "output"},

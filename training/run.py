@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -11,13 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from counter.bundle import (
-    DEFAULT_FILE,
-    MODEL_FILE,
-    check_replaceable,
-    replace_folder,
-    write_bundle,
-)
+from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
+from counter.folders import check_replaceable, new_folder
 from training.clips import ClipSet, read_clips, split_sources
 from training.crossfit import CrossFit, cross_fit, made_of, score_made, with_rules
 from training.export import Exported, export, scorer
@@ -73,10 +66,7 @@ def train_all(
         rate: read_clips(settings.clips, rate)
         for rate in {front_end.sample_rate_hz for front_end in settings.models.values()}
     }
-    output.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{settings.name}-", dir=output))
-    try:
-        made.chmod(0o755)
+    with new_folder(folder, DEFAULT_FILE) as made:
         runs, shown = {}, {}
         for name, front_end in settings.models.items():
             clips = clip_sets[front_end.sample_rate_hz]
@@ -88,9 +78,6 @@ def train_all(
         default = min(runs, key=lambda name: runs[name].cross_fit.cost)
         _write_run(made, settings, runs, default=default)
         write_card(made, settings, shown, default=default, command=command)
-        replace_folder(made, folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return RunResult(folder, default, runs)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from counter.cli.seasons import choose_label, read_stretches, sound_files, strat
 from counter.errors import AudioError, CallcountError, OutputError
 from counter.estimation.sampling import draw_sample
 from counter.estimation.units import Stretches, strata_codes
+from counter.folders import new_folder
 from counter.output.clipplot import ClipFacts, draw_clip
 from counter.output.reading import Results, read_results
 from counter.output.sampletable import (
@@ -66,17 +65,9 @@ def run_sample(results_csv: Path, output: Path, options: SampleOptions) -> None:
     results = read_results(results_csv)
     plan = draw_plan(results, options)
     files = sound_files(results, (check.recording for check in plan.checks), options.audio)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        made.chmod(0o755)
+    with new_folder(output) as made:
         write_sample(made, plan)
         _cut_clips(made, plan, files)
-        if output.is_dir():
-            output.rmdir()
-        made.replace(output)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     _report(results, plan, output)
 
 

@@ -81,7 +81,7 @@ def plan(output: Path) -> OutputPaths:
         _check_folder(paths.plots)
         _check_files(paths)
     except OSError as error:
-        raise _unwritable(output, error) from error
+        raise OutputError.unwritable(output, error) from error
     return paths
 
 
@@ -107,7 +107,7 @@ def prepare(paths: OutputPaths, *, plots: bool) -> None:
         # events and scores of two scans must never stand side by side
         paths.scores.unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(Path(error.filename or paths.folder), error) from error
+        raise OutputError.unwritable(Path(error.filename or paths.folder), error) from error
 
 
 @contextmanager
@@ -127,12 +127,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    reason = error.strerror or str(error)
-    return OutputError(f"cannot write {path}: {reason}.", "Give another name with -o.")
+        raise OutputError.unwritable(path, error) from error
 
 
 def _check_name(output: Path) -> None:
