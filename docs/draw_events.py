@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from counter.config import EventRules
 from counter.events import smooth, spans
+from counter.output.chartstyle import BLUE, VERMILION
 from counter.records import FloatArray
 from counter.timebase import Timebase
 
@@ -59,7 +60,7 @@ NOTES = (
     (40.0, "5 dropped:\ntoo short"),
     (53.0, "6 dropped: too long"),
 )
-INK, FAINT, BLUE, ORANGE = "#222222", "#999999", "#0072B2", "#D55E00"
+INK, FAINT = "#222222", "#999999"
 
 
 def made_scores() -> FloatArray:
@@ -79,8 +80,8 @@ def draw_curve(axes: Axes, scores: FloatArray, smoothed: FloatArray) -> None:
     time_s = (np.arange(len(scores)) + 0.5) * TIMEBASE.frame_s
     axes.plot(time_s, scores, color=FAINT, linewidth=0.7, label="score")
     axes.plot(time_s, smoothed, color=BLUE, linewidth=1.8, label="1 smoothed score")
-    axes.axhline(RULES.threshold, color=ORANGE, linestyle="--", linewidth=1.2, label="threshold")
-    axes.axhline(RULES.release, color=ORANGE, linestyle=":", linewidth=1.2, label="release")
+    axes.axhline(RULES.threshold, color=VERMILION, linestyle="--", linewidth=1.2, label="threshold")
+    axes.axhline(RULES.release, color=VERMILION, linestyle=":", linewidth=1.2, label="release")
     for at_s, text in NOTES:
         axes.text(at_s, 1.04, text, ha="center", va="bottom", fontsize=8.5, color=INK)
     axes.set(ylim=(0, 1.3), ylabel="score", yticks=[0, 0.2, 0.4, 0.6, 0.8, 1.0])

@@ -1,12 +1,11 @@
 """The pictures of a training report: one function a picture, PNG, 800 pixels wide.
 
 Every function writes ``path`` through a temporary file beside it, never half a picture; with
-nothing to show it writes empty axes. No pyplot, hence no display.
+nothing to show it writes empty axes.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,35 +14,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from counter.output.paths import atomic_write
+from counter.output.chartstyle import COLOURS, GREY, figure_for
 from counter.records import FloatArray
 from training.metrics import ClipScores, Curve, plain_text, precision_recall_curve, roc_curve
 
-# Okabe and Ito 2008: told apart with any colour vision; yellow last, it is faint on white.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
 EPOCH_NAMES = {"loss": "training", "val_loss": "validation", "val_auc": "AUC"}
 DASHES = ("-", "--", ":", "-.")
-STYLE: Any = {
-    "font.size": 11,
-    "axes.titlesize": 11,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#DDDDDD",
-    "legend.edgecolor": "none",
-    "legend.framealpha": 0.9,
-    "text.parse_math": False,  # a $ in a file name is a $
-}
-WIDTH_IN, DPI = 8, 100
+WIDTH_IN = 8
 
 
 @dataclass(frozen=True)
@@ -75,21 +57,13 @@ def _canvas(
     path: Path, title: str, *, rows: int = 1, columns: int = 1, height_in: float = 5.0
 ) -> Iterator[list[Axes]]:
     """Axes in the shared style, row by row; saved when the block ends well."""
-    with rc_context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # other scripts show as boxes
-        figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
-        FigureCanvasAgg(figure)
+    with figure_for(path, (WIDTH_IN, height_in)) as figure:
         figure.suptitle(title, fontsize=13)
-        axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-        for axis in axes:
-            axis.set_prop_cycle(color=COLOURS)
-        yield axes
-        with atomic_write(path) as partial:
-            figure.savefig(partial, format="png", metadata={"Software": None})
+        yield figure.subplots(rows, columns, squeeze=False).ravel().tolist()
 
 
 def _note(axes: Axes, text: str) -> None:
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#555555")
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
 def _short(title: str, length: int = 34) -> str:
@@ -130,7 +104,7 @@ def _draw_confusion(axes: Axes, confusion: Mapping[str, Any]) -> None:
 def roc_curves(path: Path, splits: Sequence[ClipScores]) -> None:
     """Receiver operating characteristics, a colour per label, a dash per split."""
     with _canvas(path, "Receiver operating characteristic") as (axes,):
-        axes.plot([0, 1], [0, 1], color="#999999", linewidth=1, label="chance")
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="chance")
         axes.set_xlabel("false positive rate (share of the clips without the call)")
         axes.set_ylabel("true positive rate (share of the clips with it)")
         _draw_curves(axes, splits, roc_curve, "AUC")
@@ -263,7 +237,7 @@ def counts_against_truth(path: Path, recordings: pd.DataFrame) -> None:
             y, areas = points["counted_calls"], 25 * points["n"]
             axes.scatter(x, y, s=areas, label=name, color=_colour(i), alpha=0.6, linewidth=0)
         top = recordings[["true_calls", "counted_calls"]].max().max() if len(recordings) else 1
-        axes.plot([0, top], [0, top], color="#999999", linewidth=1, zorder=0, label="no error")
+        axes.plot([0, top], [0, top], color=GREY, linewidth=1, zorder=0, label="no error")
         axes.set(xlabel="calls in the recording", ylabel="calls counted", aspect="equal")
         axes.locator_params(integer=True)
         for handle in axes.figure.legend(loc="outside lower center").legend_handles:

@@ -13,7 +13,7 @@ from counter.audio import MonoStream
 from counter.errors import AudioError
 from counter.evaluation.pairing import Pairing, pair
 from counter.evaluation.records import Criterion, Intervals
-from counter.output.evaluation_pictures import BLUE, GREY, ORANGE, VERMILION, figure_for
+from counter.output.chartstyle import BLUE, GREY, ORANGE, VERMILION, figure_for
 from counter.picture import DB_PER_LEVEL, FLOOR_DB, PictureMaker
 from counter.records import Picture
 

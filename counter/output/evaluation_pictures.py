@@ -1,13 +1,8 @@
-"""The pictures of an evaluation, as PNG: counts, and figures against the threshold.
-
-matplotlib is imported where it is needed: the command line and the scans do without it.
-"""
+"""The pictures of an evaluation, as PNG: counts, and figures against the threshold."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,52 +10,13 @@ import numpy as np
 
 from counter.evaluation.comparison import Tallies
 from counter.evaluation.thresholds import Curve
-from counter.output.paths import atomic_write
+from counter.output.chartstyle import BLACK, BLUE, GREEN, GREY, VERMILION, figure_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe and Ito 2008: told apart with any colour vision.
-BLUE, VERMILION, GREEN, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"
-GREY = "#666666"
-_STYLE: Any = {
-    "font.size": 11,
-    "axes.titlesize": 11,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#DDDDDD",
-    "legend.edgecolor": "none",
-    "legend.framealpha": 0.9,
-    "text.parse_math": False,
-}
-_DPI = 100
 # More places, or more calls, leave no room for numbers; the size says it.
 _MAX_NUMBERS, _MAX_NUMBERED_CALLS = 40, 30
-
-
-@contextmanager
-def figure_for(path: Path, size_in: tuple[float, float]) -> Iterator[Figure]:
-    """A figure in the shared style; it becomes ``path`` when the block ends well.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with rc_context(_STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # other scripts show as boxes
-        figure = Figure(figsize=size_in, dpi=_DPI, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        with atomic_write(path) as partial:
-            figure.savefig(partial, format="png", metadata={"Software": None})
 
 
 def draw_counts(path: Path, tallies: Tallies) -> None:
@@ -135,7 +91,7 @@ def draw_thresholds(path: Path, curves: Mapping[str, Curve]) -> None:
 
 def _draw_shares(axes: Axes, curve: Curve) -> None:
     lines = (("precision", curve.precision, BLUE, "-"), ("recall", curve.recall, VERMILION, "--"))
-    for name, values, colour, dash in (*lines, ("F1", curve.f1, "#000000", ":")):
+    for name, values, colour, dash in (*lines, ("F1", curve.f1, BLACK, ":")):
         axes.plot(curve.thresholds, values, dash, color=colour, lw=2, label=name)
     axes.set(ylabel="share", ylim=(-0.02, 1.02))
     _mark(axes, curve)

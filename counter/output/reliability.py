@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from counter.estimation.calibration import Reliability
-from counter.output.paths import atomic_write
+from counter.output.chartstyle import BLUE, GREY, figure_for
 
 
 def draw_reliability(path: Path, found: Reliability) -> None:
@@ -16,20 +16,15 @@ def draw_reliability(path: Path, found: Reliability) -> None:
     OutputError
         The file cannot be written.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], "--", color="#777777", label="perfect")
-    sizes = [20 + 400 * weight for weight in found.weight]
-    axes.scatter(found.mean_probability, found.share_of_calls, sizes, color="#0072b2", alpha=0.8)
-    axes.plot(
-        found.mean_probability, found.share_of_calls, color="#0072b2", label="events left out"
-    )
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    axes.set_xlabel("mean probability in the bin")
-    axes.set_ylabel("share of events that are calls")
-    axes.set_title(f"Brier {found.brier:.3f}, calibration error {found.error:.3f}")
-    axes.legend()
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png")
+    probability, share = found.mean_probability, found.share_of_calls
+    with figure_for(path, (6, 6)) as figure:
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=GREY, lw=1, label="perfect")
+        sizes = [20 + 400 * weight for weight in found.weight]
+        axes.scatter(probability, share, sizes, color=BLUE, alpha=0.8)
+        axes.plot(probability, share, color=BLUE, label="events left out")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        axes.set_xlabel("mean probability in the bin")
+        axes.set_ylabel("share of events that are calls")
+        axes.set_title(f"Brier {found.brier:.3f}, calibration error {found.error:.3f}")
+        axes.legend()

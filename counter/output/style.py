@@ -1,7 +1,7 @@
 """Colours of the plots, as indices into one palette of 256.
 
-The picture is matplotlib's magma, events and labels are of Okabe and Ito's set (jfly.uni-koeln.de/
-color), chosen for colour-blind readers and in the order that stands out from magma.
+The picture is matplotlib's magma, events and labels have the colours of the charts, in the order
+that stands out from magma.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from counter.output import chartstyle as chart
 
 N_SHADES = 64  # palette 0..63: quiet to loud
 _TEXT = 64  # palette 64..95: white to ink, for smooth letters
@@ -23,9 +25,17 @@ _MAGMA = bytes.fromhex(
     "000004 0a0822 1d1147 36106b 51127c 6a1c81 832681 9c2e7f b73779 "
     "d0416f e75263 f56b5c fc8961 fea772 fec488 fde2a3 fcfdbf"
 )
-_INK_RGB = "222222"
-_PLAIN = ("d0d0d0", "ececec", "000000", "0072b2", "b9d9ea", "d55e00")
-_LABEL_RGB = ("56b4e9", "e69f00", "009e73", "cc79a7", "f0e442", "0072b2", "d55e00")
+_INK_RGB = "#222222"
+_PLAIN = ("#d0d0d0", "#ececec", chart.BLACK, chart.BLUE, "#b9d9ea", chart.VERMILION)
+_LABEL_RGB = (
+    chart.SKY,
+    chart.ORANGE,
+    chart.GREEN,
+    chart.PURPLE,
+    chart.YELLOW,
+    chart.BLUE,
+    chart.VERMILION,
+)
 
 
 def label_ink(number: int) -> int:
@@ -54,4 +64,5 @@ def palette() -> NDArray[np.uint8]:
 
 
 def _rgb(colours: Sequence[str]) -> NDArray[np.float64]:
-    return np.array([list(bytes.fromhex(colour)) for colour in colours], np.float64)
+    codes = [bytes.fromhex(colour.removeprefix("#")) for colour in colours]
+    return np.array([list(code) for code in codes], np.float64)
