@@ -11,8 +11,9 @@ from audio_files import write
 from bundles import MODEL_RATE_HZ, TONE_HZ, calls
 
 from counter.bundle import read_bundle
+from counter.cli.cutting import read_spans
 from counter.cli.main import run
-from counter.cli.sampling import MARGIN_S, read_spans
+from counter.cli.sampling import MARGIN_S
 from counter.output.clipplot import ClipFacts, draw_clip
 
 # The model hears the tones of TONE_HZ and misses the ones of another pitch.
@@ -166,7 +167,7 @@ class TestSample:
 
     @pytest.mark.parametrize("n_samples", [1, 800, 100_000])
     def test_a_clip_of_any_length_can_be_drawn(self, tmp_path, n_samples):
-        facts = ClipFacts("x", MODEL_RATE_HZ, 3.0, 3.0, 3.0 + n_samples / MODEL_RATE_HZ, 4000.0)
+        facts = ClipFacts("x", "", MODEL_RATE_HZ, 3.0, 3.0, 3.0 + n_samples / MODEL_RATE_HZ, 4000.0)
         draw_clip(np.zeros(n_samples, np.float32), facts, tmp_path / "x.png")
         assert (tmp_path / "x.png").stat().st_size > 1000
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile as sf
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
-from counter.audio import MonoStream, probe
 from counter.cli.console import stderr, stdout
+from counter.cli.cutting import Cut, check_new, cut_clips
 from counter.cli.seasons import choose_label, read_stretches, sound_files, strata
-from counter.errors import AudioError, CallcountError, OutputError
 from counter.estimation.sampling import draw_sample
 from counter.estimation.units import Stretches, strata_codes
 from counter.folders import new_folder
-from counter.output.clipplot import ClipFacts, draw_clip
 from counter.output.reading import Results, read_results
 from counter.output.sampletable import (
     TABLE,
@@ -29,10 +23,12 @@ from counter.output.sampletable import (
     picture_name,
     write_sample,
 )
-from counter.records import FAILED, FloatArray
+from counter.records import FAILED
 
 # A call of 6 s whose middle is just inside a stretch is heard whole.
 MARGIN_S = 3.0
+# What a person looks for is rarely above; half the recording's rate where that is less.
+FREQ_MAX_HZ = 12_000.0
 
 
 @dataclass(frozen=True)
@@ -57,17 +53,13 @@ class SampleOptions:
 
 def run_sample(results_csv: Path, output: Path, options: SampleOptions) -> None:
     """Draw the sample and write its folder, whole or not at all."""
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(
-            f"{output} exists already; a sample may have been filled in there.",
-            "Give another folder with -o.",
-        )
+    check_new(output, "a sample")
     results = read_results(results_csv)
     plan = draw_plan(results, options)
     files = sound_files(results, (check.recording for check in plan.checks), options.audio)
     with new_folder(output) as made:
         write_sample(made, plan)
-        _cut_clips(made, plan, files)
+        cut_clips(made, _cuts(plan), files)
     _report(results, plan, output)
 
 
@@ -107,78 +99,22 @@ def _check(
     )
 
 
-def _cut_clips(folder: Path, plan: SamplePlan, files: dict[str, Path]) -> None:
-    for name in (clip_name(1), picture_name(1)):
-        (folder / name).parent.mkdir()
-    numbers: dict[str, list[int]] = {}
-    for number, check in enumerate(plan.checks, start=1):
-        numbers.setdefault(check.recording, []).append(number)
-    console = stderr()
-    shown = track(
-        numbers.items(), "cutting clips", console=console, disable=not console.is_terminal
-    )
-    for recording, of_it in shown:
-        try:
-            _cut_recording(folder, plan, of_it, files[recording])
-        except (AudioError, sf.LibsndfileError) as error:
-            raise CallcountError(
-                f"cannot cut clips out of {files[recording]}: {error}.",
-                "Bring back the file that was scanned.",
-            ) from error
-
-
-def _cut_recording(folder: Path, plan: SamplePlan, numbers: Sequence[int], file: Path) -> None:
-    rate_hz = probe(file).sample_rate_hz
-    numbers = sorted(numbers, key=lambda number: plan.checks[number - 1].start_s)
-    checks = [plan.checks[number - 1] for number in numbers]
-    spans = [
-        (max(0, round((one.start_s - MARGIN_S) * rate_hz)), round((one.end_s + MARGIN_S) * rate_hz))
-        for one in checks
-    ]
-    clips = read_spans(file, rate_hz, spans)
-    for number, check, span, clip in zip(numbers, checks, spans, clips, strict=True):
-        if not len(clip):
-            raise AudioError(f"it ends before {check.start_s:.1f} s")
-        sf.write(folder / clip_name(number), clip, rate_hz, format="FLAC", subtype="PCM_16")
-        facts = ClipFacts(
+def _cuts(plan: SamplePlan) -> list[Cut]:
+    return [
+        Cut(
+            recording=check.recording,
+            start_s=check.start_s - MARGIN_S,
+            end_s=check.end_s + MARGIN_S,
+            asked_start_s=check.start_s,
+            asked_end_s=check.end_s,
+            clip=clip_name(number),
+            picture=picture_name(number),
             title=f"{number}: {check.recording}, {check.start_s:.1f} to {check.end_s:.1f} s",
-            sample_rate_hz=rate_hz,
-            clip_start_s=span[0] / rate_hz,
-            start_s=check.start_s,
-            end_s=min(check.end_s, (span[0] + len(clip)) / rate_hz),
-            freq_max_hz=min(rate_hz / 2, 12_000.0),
+            question="Count the calls whose middle lies between the two lines.",
+            freq_max_hz=FREQ_MAX_HZ,
         )
-        draw_clip(clip, facts, folder / picture_name(number))
-
-
-def read_spans(file: Path, rate_hz: int, spans: Sequence[tuple[int, int]]) -> Iterator[FloatArray]:
-    """Samples of each span of a recording, in one forward pass; mono, at the file's own rate.
-
-    Parameters
-    ----------
-    file : Path
-        The recording.
-    rate_hz : int
-        Its sample rate.
-    spans : sequence of (int, int)
-        First sample and the one after the last, in order of the first; they may overlap.
-
-    Yields
-    ------
-    array of float32, shape (n_samples,)
-        Shorter than the span where the recording ends before.
-    """
-    with MonoStream(file, rate_hz) as stream:
-        blocks = iter(stream)
-        held, start = np.zeros(0, np.float32), 0
-        for first, stop in spans:
-            drop = min(max(first - start, 0), len(held))
-            held, start = held[drop:], start + drop
-            while start + len(held) < stop and (block := next(blocks, None)) is not None:
-                held = np.concatenate([held, block])
-                drop = min(max(first - start, 0), len(held))
-                held, start = held[drop:], start + drop
-            yield held[max(first - start, 0) : stop - start]
+        for number, check in enumerate(plan.checks, start=1)
+    ]
 
 
 def _report(results: Results, plan: SamplePlan, output: Path) -> None:

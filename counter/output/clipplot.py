@@ -28,19 +28,20 @@ class ClipFacts:
 
     Attributes
     ----------
-    title : str
-        Written above it.
+    title, question : str
+        Written above it: what it is, and what the person is asked.
     sample_rate_hz : int
         Samples per second.
     clip_start_s : float
         Where in the recording the clip begins, seconds.
     start_s, end_s : float
-        The stretch to check, seconds from the recording's start; lines are drawn there.
+        The stretch that is asked about, seconds from the recording's start; lines are drawn there.
     freq_max_hz : float
         Upper end of the frequency axis, > 0.
     """
 
     title: str
+    question: str
     sample_rate_hz: int
     clip_start_s: float
     start_s: float
@@ -69,8 +70,7 @@ def draw_clip(samples: FloatArray, facts: ClipFacts, path: Path) -> None:
     canvas.view(_PANEL)[:] = _image(samples, facts)
     canvas.frame(_PANEL, BLACK)
     canvas.text((_PANEL.left, 6), fitted(facts.title, _TITLE, _PANEL.width), _TITLE)
-    rule = "Count the calls whose middle lies between the two lines."
-    canvas.text((_PANEL.left, 36), rule, _TEXT)
+    canvas.text((_PANEL.left, 36), fitted(facts.question, _TEXT, _PANEL.width), _TEXT)
     clip_s = len(samples) / facts.sample_rate_hz
     _draw_times(canvas, facts, clip_s)
     _draw_frequencies(canvas, facts.freq_max_hz)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from counter.errors import CallcountError
+from counter.output.filled import FilledRow, read_beside, read_filled, unreadable
 from counter.output.own import MADE_BY
 from counter.output.writing import write_csv, write_json
 
@@ -121,17 +118,12 @@ def read_plan(table: Path) -> SamplePlan:
     if table.is_dir() or not table.is_file():
         near = table / TABLE if table.is_dir() else table
         raise CallcountError(f"{table} is no table of a sample.", f"Name the file, as {near}.")
+    data = read_beside(path, TABLE, _DRAW_AGAIN)
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("made_by", None) != MADE_BY:
-            raise CallcountError(f"{path} was not made by callcount.", _DRAW_AGAIN)
         checks = tuple(PlannedCheck(**check) for check in data.pop("checks"))
         return SamplePlan(**data, checks=checks)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        why = " ".join(str(error).split())
-        raise CallcountError(
-            f"cannot read {path}: {why}.", "It is written beside sample.csv and has to stay there."
-        ) from error
+    except (KeyError, TypeError) as error:
+        raise unreadable(path, TABLE, error) from error
 
 
 def read_true_calls(table: Path, plan: SamplePlan) -> NDArray[np.float64]:
@@ -152,39 +144,26 @@ def read_true_calls(table: Path, plan: SamplePlan) -> NDArray[np.float64]:
     """
     counts = np.full(len(plan.checks), np.nan)
     seen: set[int] = set()
-    for line, row in enumerate(_rows(table), start=2):
-        place = _place(row, plan, f"{table}, row {line}")
+    for row in read_filled(table, ("check", "recording", "true_calls"), _DRAW_AGAIN):
+        place = _place(row, plan)
         if place in seen:
-            raise CallcountError(f"{table}, row {line}: check {place + 1} stands there twice.")
+            raise CallcountError(f"{row.place}: check {place + 1} stands there twice.")
         seen.add(place)
-        answer = (row["true_calls"] or "").strip()
-        if answer:
-            counts[place] = _count(answer, f"{table}, row {line}")
+        if answer := row.cells["true_calls"]:
+            counts[place] = _count(answer, row.place)
     return counts
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
+def _place(row: FilledRow, plan: SamplePlan) -> int:
+    check, recording = row.cells["check"], row.cells["recording"]
     try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CallcountError(f"cannot read {table}: {error}.", "Save it as CSV, UTF-8.") from error
-    head = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in head else ",")
-    needed = ("check", "recording", "true_calls")
-    if missing := [name for name in needed if name not in (rows.fieldnames or ())]:
-        raise CallcountError(f"{table} has no column {missing[0]}.", _DRAW_AGAIN)
-    return list(rows)
-
-
-def _place(row: Mapping[str, str], plan: SamplePlan, where: str) -> int:
-    try:
-        place = int(row["check"] or "") - 1
+        place = int(check) - 1
     except ValueError:
         place = -1
-    written = (row["recording"] or "").encode("utf-8", "backslashreplace").decode()
-    if not 0 <= place < len(plan.checks) or plan.checks[place].recording != written:
+    written = recording.encode("utf-8", "backslashreplace").decode()
+    if not 0 <= place < len(plan.checks) or plan.checks[place].recording.strip() != written:
         raise CallcountError(
-            f"{where}: check {row['check']!r} of {row['recording']!r} is not of this sample.",
+            f"{row.place}: check {check!r} of {recording!r} is not of this sample.",
             f"Fill in the {TABLE} that was written with {PLAN}.",
         )
     return place
