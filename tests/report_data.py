@@ -11,6 +11,21 @@ from training import pictures
 from training.metrics import ClipScores
 from training.report import ReportData, RuleFit
 
+# What a report is made of: always, and where event rules were learned.
+FILES = {
+    "classification_report.txt",
+    "classification_report.json",
+    "training.csv",
+    "confusion_matrix.png",
+    "roc_curve.png",
+    "precision_recall_curve.png",
+    "performance_by_epoch.png",
+    "example_waveforms.png",
+    "spectrogram_examples.png",
+    "clip_lengths.png",
+}
+FILES_OF_RULES = {"counts_against_truth.png", "count_error_by_threshold.png"}
+
 ODD = "a|b*_[x](y)<i>\n# \udcff$\\q$`鳥.wav"
 
 
