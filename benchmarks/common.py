@@ -1,4 +1,4 @@
-"""What the benchmarks share: the data, child processes, matching of events, tables.
+"""What the benchmarks share: the data, child processes, events against the truth, tables.
 
 Nothing to run here; see ``forest.py``, ``speed.py``, ``memory.py`` and ``tutorial.py``.
 """
@@ -195,6 +195,67 @@ def match(
     graph = csr_array(allowed.astype(np.int8))
     partners = maximum_bipartite_matching(graph, perm_type="column")
     return [(row, int(partner)) for row, partner in enumerate(partners) if partner >= 0]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Calls of one recording: in the truth, counted, and paired."""
+
+    recording: str
+    n_truth: int
+    n_counted: int
+    n_paired: int
+
+
+def tally(recording: str, calls: ArrayLike, events: ArrayLike) -> Tally:
+    """Compare one recording's events with its calls, both (start_s, end_s); either may be empty."""
+    n_truth, n_counted = len(np.asarray(calls)), len(np.asarray(events))
+    return Tally(recording, n_truth, n_counted, len(match(calls, events)))
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the tallies of recordings come to, those without any call included; at least one."""
+
+    tallies: tuple[Tally, ...]
+
+    @property
+    def n_truth(self) -> int:
+        """Calls in the truth."""
+        return sum(tally.n_truth for tally in self.tallies)
+
+    @property
+    def n_counted(self) -> int:
+        """Events."""
+        return sum(tally.n_counted for tally in self.tallies)
+
+    @property
+    def precision(self) -> float:
+        """Share of the events that are calls, 0 to 1; 1 where there is no event."""
+        return self._share(self.n_counted)
+
+    @property
+    def recall(self) -> float:
+        """Share of the calls that were found, 0 to 1; 1 where there is no call."""
+        return self._share(self.n_truth)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, as 2 TP / (events + calls)."""
+        return self._share((self.n_counted + self.n_truth) / 2)
+
+    @property
+    def count_error(self) -> float:
+        """Mean over recordings of the absolute difference of counted and true calls."""
+        return float(np.mean([abs(tally.n_counted - tally.n_truth) for tally in self.tallies]))
+
+    @property
+    def bias(self) -> float:
+        """Mean over recordings of counted less true calls."""
+        return (self.n_counted - self.n_truth) / len(self.tallies)
+
+    def _share(self, whole: float) -> float:
+        return sum(tally.n_paired for tally in self.tallies) / whole if whole else 1.0
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

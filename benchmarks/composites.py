@@ -27,10 +27,12 @@ import numpy as np
 from benchmarks.common import (
     CAPUCHIN,
     FOREST_TRUTH,
+    Score,
+    Tally,
     forest_recordings,
     markdown_table,
-    match,
     read_intervals,
+    tally,
 )
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,6 +43,8 @@ BEDS, DENSITIES = ("forest", "clips"), ("sparse", "dense")
 LOUDEST_DB = 30.0
 FEW_CALLS, FEW_SOURCES, FEW_BACKGROUNDS = 10, 3, 60
 Samples = Any
+# Bed, density and level in dB of a composite.
+Kind = tuple[str, str, float]
 
 
 @dataclass(frozen=True)
@@ -169,33 +173,6 @@ def composites(
                     yield composite(bed, kind, density, level_db, calls, tools)
 
 
-@dataclass
-class Tally:
-    """Sums over recordings."""
-
-    recordings: int = 0
-    wrong: int = 0
-    bias: int = 0
-    calls: int = 0
-    events: int = 0
-    paired: int = 0
-
-    def add(self, calls: Sequence[Any], events: Sequence[Any]) -> None:
-        """One recording more."""
-        self.recordings += 1
-        self.wrong += abs(len(events) - len(calls))
-        self.bias += len(events) - len(calls)
-        self.calls += len(calls)
-        self.events += len(events)
-        self.paired += len(match(calls, events)) if calls and events else 0
-
-    def row(self) -> list[str]:
-        """Recordings, calls, F1, count error, bias."""
-        f1 = 2 * self.paired / max(self.calls + self.events, 1)
-        error, bias = self.wrong / self.recordings, self.bias / self.recordings
-        return [str(self.recordings), str(self.calls), f"{f1:.3f}", f"{error:.2f}", f"{bias:+.2f}"]
-
-
 def shared_clips(rate_hz: int) -> Any:
     """The shared clips."""
     from training.clips import read_clips
@@ -240,8 +217,8 @@ def counter_of(settings: Any, name: str, known: Any) -> Any:
     return events
 
 
-def measure(arguments: argparse.Namespace) -> dict[tuple[str, str, float], Tally]:
-    """Train and count, fold by fold; sums by bed, density and level."""
+def measure(arguments: argparse.Namespace) -> dict[Kind, list[Tally]]:
+    """Train and count, fold by fold; tallies by bed, density and level."""
     from training.clips import folds
     from training.settings import TrainSettings
 
@@ -249,28 +226,42 @@ def measure(arguments: argparse.Namespace) -> dict[tuple[str, str, float], Tally
     front_end = settings.models[arguments.model]
     clips = shared_clips(front_end.sample_rate_hz)
     forest = forest_beds(front_end.sample_rate_hz)
-    tallies: dict[tuple[str, str, float], Tally] = {}
+    tallies: dict[Kind, list[Tally]] = {}
     for fold, (kept, held_out) in enumerate(folds(clips, arguments.folds, arguments.seed)):
         known = clips.subset(kept)
         known = few_of(known, arguments.seed + fold) if arguments.few else known
         events = counter_of(settings, arguments.model, known)
         tools = Tools(front_end, np.random.default_rng([arguments.seed, fold]))
         for one in composites(clips.subset(held_out), forest, arguments.n, tools):
-            key = (one.bed, one.density, one.level_db)
-            tallies.setdefault(key, Tally()).add(one.calls, events(one.samples))
+            of_kind = tallies.setdefault((one.bed, one.density, one.level_db), [])
+            name = f"fold {fold}, {len(of_kind)}"
+            of_kind.append(tally(name, one.calls, events(one.samples)))
     return tallies
 
 
-def report(tallies: dict[tuple[str, str, float], Tally]) -> str:
+def report(tallies: dict[Kind, list[Tally]]) -> str:
     """A row for each bed, density and level, and the means from 20 to 0 dB for each bed."""
-    rows = [[*map(str, key[:2]), f"{key[2]:.0f}", *one.row()] for key, one in tallies.items()]
+    rows = [
+        [bed, density, f"{level_db:.0f}", *_row(some)]
+        for (bed, density, level_db), some in tallies.items()
+    ]
     for bed in BEDS:
-        some = [one for key, one in tallies.items() if key[0] == bed and key[2] >= 0]
-        names = ("recordings", "wrong", "bias", "calls", "events", "paired")
-        total = Tally(*(sum(getattr(one, name) for one in some) for name in names))
-        rows.append([bed, "both", "20 to 0", *total.row()])
+        some = [
+            one
+            for (of_bed, _, level_db), of_kind in tallies.items()
+            if of_bed == bed and level_db >= 0
+            for one in of_kind
+        ]
+        rows.append([bed, "both", "20 to 0", *_row(some)])
     header = ["bed", "density", "level, dB", "recordings", "calls", "F1", "count error", "bias"]
     return markdown_table(header, rows)
+
+
+def _row(tallies: Sequence[Tally]) -> list[str]:
+    """Recordings, calls, F1, count error, bias."""
+    one = Score(tuple(tallies))
+    figures = [f"{one.f1:.3f}", f"{one.count_error:.2f}", f"{one.bias:+.2f}"]
+    return [str(len(one.tallies)), str(one.n_truth), *figures]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
