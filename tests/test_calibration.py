@@ -1,11 +1,10 @@
 """Scores made probabilities: the fits, their figures, and the column of events.csv."""
 
-import csv
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import rows_of
 
 from counter.bundle import CalibrationSpec
 from counter.config import validate
@@ -130,8 +129,7 @@ class TestColumn:
         events = (Event("a", 1, 2, 1.5, 0.5), Event("b", 3, 4, 3.5, 0.5))
         result = FileResult(Recording("x.wav", "x.wav"), OK, scanned_s=9, events=events)
         write_events(path, [result], self.BAND, calibrations)
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        return rows_of(path)
 
     def test_is_absent_without_calibration(self, tmp_path):
         rows = self.rows(tmp_path / "events.csv", {})

@@ -1,6 +1,5 @@
 """The command line: what it writes, what it says, and with which exit code it ends."""
 
-import csv
 import json
 import os
 import re
@@ -16,6 +15,7 @@ import pytest
 import yaml
 from audio_files import write
 from bundles import LABELS_HZ, MODEL_RATE_HZ, TONE_HZ, calls
+from outcomes import refusal, rows_of
 
 import counter
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, SPEC_FILE, read_bundle, write_bundle
@@ -26,11 +26,6 @@ RESULT_HEADER = "recording,calls,duration_s,scanned_s,calls_per_hour,status,mess
 EVENT_HEADER = "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz"
 PNG = b"\x89PNG\r\n\x1a\n"
 ESCAPES = re.compile(r"[\x1b\r\x07\x08]")
-
-
-def rows(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def lines(path):
@@ -71,15 +66,6 @@ def scan(tone_bundle):
         return run(["scan", *map(str, arguments), "--model", str(tone_bundle.path)])
 
     return command
-
-
-def refusal(capsys, code=2):
-    """The one line that was said on the way to an exit code of 2."""
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err + said.out
-    last = said.err.rstrip("\n").splitlines()[-1]
-    assert last.startswith("Error: ")
-    return last
 
 
 def started(*arguments, code=None, **options):
@@ -125,7 +111,7 @@ def test_the_table_has_one_row_per_recording(season, scan):
 def test_the_events_have_one_row_per_call(season, scan, tone_bundle):
     assert scan(season, "--no-plots") == 0
     assert lines(Path("results/events.csv"))[0] == EVENT_HEADER
-    found = rows(Path("results/events.csv"))
+    found = rows_of(Path("results/events.csv"))
     assert [(row["recording"], row["event"], row["label"]) for row in found] == [
         ("b two.wav", "1", "tone"),
         ("b two.wav", "2", "tone"),
@@ -143,7 +129,7 @@ def test_the_events_have_one_row_per_call(season, scan, tone_bundle):
 def test_no_event_leaves_the_header_alone(season, scan):
     assert scan(season / "sub" / "none.wav", "-o", "new/folder/quiet.csv") == 0
     assert lines(Path("new/folder/quiet/events.csv")) == [EVENT_HEADER]
-    assert rows(Path("new/folder/quiet.csv"))[0]["calls"] == "0"
+    assert rows_of(Path("new/folder/quiet.csv"))[0]["calls"] == "0"
 
 
 def test_several_labels_have_a_column_each(work, season, tmp_path):
@@ -156,7 +142,7 @@ def test_several_labels_have_a_column_each(work, season, tmp_path):
         RESULT_HEADER.replace("calls,", "calls,calls_low,calls_high,", 1),
         "both.wav,3,2,1,9.000,9.000,1200.000,ok,",
     ]
-    events = rows(work / "results" / "events.csv")
+    events = rows_of(work / "results" / "events.csv")
     assert [row["label"] for row in events][:3] == ["low", "high", "low"]
 
 
@@ -222,7 +208,7 @@ def test_every_bad_input_has_a_row_and_hides_no_other(work, season, scan, capsys
     whole = (season / "b two.wav").read_bytes()
     (season / "cut.wav").write_bytes(whole[: len(whole) // 2])
     assert scan(season) == 1
-    found = {row["recording"]: row for row in rows(work / "results.csv")}
+    found = {row["recording"]: row for row in rows_of(work / "results.csv")}
     bad = ("empty.wav", "text, with comma.wav", "line\nbreak.wav", "鳥.flac")
     assert set(found) == {"b two.wav", "sub/none.wav", "sub/one.wav", "cut.wav", *bad}
     for name in bad:
@@ -242,7 +228,7 @@ def test_every_bad_input_has_a_row_and_hides_no_other(work, season, scan, capsys
 def test_only_bad_inputs_still_leave_every_file(work, scan):
     (work / "a.wav").touch()
     assert scan("a.wav") == 1
-    assert rows(work / "results.csv")[0]["status"] == "failed"
+    assert rows_of(work / "results.csv")[0]["status"] == "failed"
     assert lines(work / "results" / "events.csv") == [EVENT_HEADER]
     assert tree(work / "results") == ["events.csv", "manifest.json", "plots/overview.png"]
 
@@ -251,7 +237,7 @@ def test_a_later_scan_replaces_the_earlier_one_and_leaves_the_rest(work, season,
     assert scan(season) == 0
     (work / "results" / "notes.txt").write_text("mine")
     assert scan(season / "sub") == 0
-    assert [row["recording"] for row in rows(work / "results.csv")] == ["none.wav", "one.wav"]
+    assert [row["recording"] for row in rows_of(work / "results.csv")] == ["none.wav", "one.wav"]
     assert tree(work / "results" / "plots") == ["none.wav.png", "one.wav.png", "overview.png"]
     assert (work / "results" / "notes.txt").read_text() == "mine"
 
@@ -265,13 +251,13 @@ def test_above_the_most_plots_those_with_most_calls_are_drawn(work, scan, monkey
     drawn = ["0.wav.png", "2.wav.png", "4.wav.png", "overview.png"]
     assert tree(work / "results" / "plots") == drawn
     assert "Drew the 3 recordings with most calls of 6." in capsys.readouterr().err
-    assert sum(int(row["calls"]) for row in rows(work / "results.csv")) == 7
+    assert sum(int(row["calls"]) for row in rows_of(work / "results.csv")) == 7
 
 
 def test_flags_change_the_rules_in_the_direction_they_say(work, season, scan):
     def count(*flags):
         assert scan(season, "--no-plots", *flags) == 0
-        return sum(int(row["calls"]) for row in rows(work / "results.csv"))
+        return sum(int(row["calls"]) for row in rows_of(work / "results.csv"))
 
     assert count() == 3
     assert count("--gap", "3") == 2
@@ -391,7 +377,7 @@ def test_an_interrupt_leaves_what_was_finished(work, season, scan, monkeypatch, 
     before = signal.getsignal(signal.SIGINT)
     assert scan(season, "--jobs", "1") == 130
     assert signal.getsignal(signal.SIGINT) is before
-    done = [row["recording"] for row in rows(work / "results.csv")]
+    done = [row["recording"] for row in rows_of(work / "results.csv")]
     assert done == ["a.wav", "b two.wav", "sub/none.wav", "sub/one.wav", "z.wav"][: len(done)]
     assert 1 <= len(done) < 5
     assert f"{5 - len(done)} recordings were not scanned" in capsys.readouterr().err
@@ -426,7 +412,7 @@ def test_one_interrupt_from_the_keyboard_ends_a_scan_of_days(work, season, tone_
     assert child.returncode == 130
     assert "recordings were not scanned" in err
     assert "Traceback" not in err
-    assert "long.wav" not in [row["recording"] for row in rows(work / "results.csv")]
+    assert "long.wav" not in [row["recording"] for row in rows_of(work / "results.csv")]
 
 
 def test_a_pipe_gets_plain_text_and_a_scan_loads_no_tensorflow(work, season, tone_bundle):

@@ -1,6 +1,5 @@
 """Evaluation: pairs, kinds of error, figures, intervals, thresholds, and the command."""
 
-import csv
 import json
 import re
 
@@ -11,6 +10,7 @@ from bundles import LABELS_HZ, MODEL_RATE_HZ, calls
 from bundles import tone_bundle as make_tone_bundle
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import refusal, rows_of
 
 from counter.cli.main import run
 from counter.config import EventRules
@@ -351,17 +351,6 @@ def evaluate(results, truth, *flags):
 
 def evaluated(folder):
     return json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-
-
-def rows_of(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def refusal(capsys):
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    return said.rstrip("\n").splitlines()[-1]
 
 
 class TestCommand:

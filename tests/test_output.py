@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outcomes import rows_of
 
 from counter.errors import OutputError
 from counter.output.manifest import Manifest, write_manifest
@@ -44,11 +44,6 @@ def result(name: str, *labels: str, status: str = OK, scanned_s: float = 180.0) 
     message = "cannot be read" if status == FAILED else ""
     duration_s = 0.0 if status == FAILED else 200.0
     return FileResult(Recording(name, name), status, message, duration_s, scanned_s, events)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def png_named(path: Path) -> None:

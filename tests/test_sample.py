@@ -9,6 +9,7 @@ import pytest
 import soundfile as sf
 from audio_files import write
 from bundles import MODEL_RATE_HZ, TONE_HZ, calls
+from outcomes import refusal, rows_of
 
 from counter.bundle import read_bundle
 from counter.cli.cutting import read_spans
@@ -23,17 +24,6 @@ DURATION_S = 40.0
 N_STRETCHES = 12
 
 
-def table(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def refusal(capsys):
-    said = capsys.readouterr()
-    assert "Traceback" not in said.err + said.out
-    return said.err.rstrip("\n").splitlines()[-1]
-
-
 def true_calls(row):
     start_s, end_s = float(row["start_s"]), float(row["end_s"])
     starts_s = (*TONES_S[row["recording"]], *MISSED_S.get(row["recording"], ()))
@@ -41,7 +31,7 @@ def true_calls(row):
 
 
 def fill(path, answer=true_calls, n_rows=None, delimiter=","):
-    rows = table(path)
+    rows = rows_of(path)
     for row in rows[:n_rows]:
         row["true_calls"] = answer(row)
     with path.open("w", newline="", encoding="utf-8-sig") as file:
@@ -87,7 +77,7 @@ def estimate(*arguments):
 class TestSample:
     def test_leaves_a_table_clips_and_spectrograms(self, work, scanned):
         assert draw(n=8) == 0
-        rows = table(work / "sample" / "sample.csv")
+        rows = rows_of(work / "sample" / "sample.csv")
         assert len(rows) == 8
         assert list(rows[0])[:4] == ["check", "recording", "start_s", "end_s"]
         assert {row["true_calls"] for row in rows} == {""}
@@ -105,18 +95,22 @@ class TestSample:
     def test_equal_seeds_draw_equal_tables(self, work):
         for name, seed in (("one", 4), ("same", 4), ("other", 5)):
             assert draw("-o", name, "--seed", seed, n=8) == 0
-        one, same, other = (table(work / name / "sample.csv") for name in ("one", "same", "other"))
+        one, same, other = (
+            rows_of(work / name / "sample.csv") for name in ("one", "same", "other")
+        )
         assert one == same
         assert one != other
 
     def test_strata_by_a_column_of_a_table(self, work):
         assert draw("--by", "day", "--recordings", "recordings.csv") == 0
-        found = {row["recording"]: row["stratum"] for row in table(work / "sample/sample.csv")}
+        found = {row["recording"]: row["stratum"] for row in rows_of(work / "sample/sample.csv")}
         assert found == {"east/a.wav": "1", "east/b.wav": "2", "west/c.wav": "2"}
 
     def test_strata_by_recording(self, work):
         assert draw("--by", "recording") == 0
-        assert all(row["stratum"] == row["recording"] for row in table(work / "sample/sample.csv"))
+        assert all(
+            row["stratum"] == row["recording"] for row in rows_of(work / "sample/sample.csv")
+        )
 
     def test_a_sample_is_never_overwritten(self, work, capsys):
         assert draw(n=8) == 0
@@ -167,7 +161,8 @@ class TestSample:
 
     @pytest.mark.parametrize("n_samples", [1, 800, 100_000])
     def test_a_clip_of_any_length_can_be_drawn(self, tmp_path, n_samples):
-        facts = ClipFacts("x", "", MODEL_RATE_HZ, 3.0, 3.0, 3.0 + n_samples / MODEL_RATE_HZ, 4000.0)
+        end_s = 3.0 + n_samples / MODEL_RATE_HZ
+        facts = ClipFacts("x", "?", MODEL_RATE_HZ, 3.0, 3.0, end_s, "clip", 4000.0)
         draw_clip(np.zeros(n_samples, np.float32), facts, tmp_path / "x.png")
         assert (tmp_path / "x.png").stat().st_size > 1000
 
@@ -178,7 +173,7 @@ class TestEstimate:
         fill(work / "sample" / "sample.csv")
         assert estimate() == 0
         assert "all" in capsys.readouterr().out
-        rows = {row["stratum"]: row for row in table(work / "sample" / "estimate.csv")}
+        rows = {row["stratum"]: row for row in rows_of(work / "sample" / "estimate.csv")}
         for name, counted, correct in (("all", 5, 6), ("east", 3, 4), ("west", 2, 2)):
             told = [float(rows[name][key]) for key in ("model_calls", "calls", "low", "high")]
             assert told == pytest.approx([counted, correct, correct, correct])
@@ -192,7 +187,7 @@ class TestEstimate:
         assert draw() == 0
         fill(work / "sample" / "sample.csv", delimiter=";")
         assert estimate("--by", "day", "--recordings", "recordings.csv", "-o", "by.csv") == 0
-        calls_of = {row["stratum"]: float(row["calls"]) for row in table(work / "by.csv")}
+        calls_of = {row["stratum"]: float(row["calls"]) for row in rows_of(work / "by.csv")}
         assert calls_of == pytest.approx({"all": 6, "1": 3, "2": 3})
 
     def test_a_half_filled_table_is_used_and_said(self, work, capsys):
@@ -213,7 +208,7 @@ class TestEstimate:
         assert estimate() == 0
         said = capsys.readouterr()
         assert "no estimate, nor in the sum: west" in said.err
-        rows = {row["stratum"]: row for row in table(work / "sample" / "estimate.csv")}
+        rows = {row["stratum"]: row for row in rows_of(work / "sample" / "estimate.csv")}
         assert rows["west"]["calls"] == ""
         assert float(rows["all"]["model_calls"]) == 3
         # Only the calls of the stratum that was checked; the rest is not made up.
@@ -266,10 +261,10 @@ class TestEstimate:
         head, *rows = path.read_text(encoding="utf-8-sig").splitlines()
         path.write_text("\n".join([head, *sorted(rows)]) + "\n", encoding="utf-8")
         assert estimate() == 0
-        assert float(table(work / "sample/estimate.csv")[0]["calls"]) == pytest.approx(6)
+        assert float(rows_of(work / "sample/estimate.csv")[0]["calls"]) == pytest.approx(6)
         path.write_text("\n".join([head, *sorted(rows)[:-1]]) + "\n", encoding="utf-8")
         assert estimate() == 0
-        assert table(work / "sample/estimate.csv")[0]["checked"] == str(N_STRETCHES - 1)
+        assert rows_of(work / "sample/estimate.csv")[0]["checked"] == str(N_STRETCHES - 1)
 
     def test_a_row_twice_or_of_another_sample_is_refused(self, work, capsys):
         assert draw(n=8) == 0
@@ -317,7 +312,7 @@ class TestCalibrate:
         assert (work / "calibrated" / "reliability.png").is_file()
         arguments = ["-o", "again.csv", "--no-plots", "--model", "calibrated"]
         assert run(["scan", str(scanned / "rec"), *arguments]) == 0
-        before, after = table(work / "r/events.csv"), table(work / "again/events.csv")
+        before, after = rows_of(work / "r/events.csv"), rows_of(work / "again/events.csv")
         assert "probability" not in before[0]
         chances = [float(row.pop("probability")) for row in after]
         assert after == before
@@ -334,5 +329,5 @@ class TestCalibrate:
 
 def test_the_model_hears_what_these_tests_say(scanned):
     assert TONE_HZ != 3500.0
-    counted = {row["recording"]: int(row["calls"]) for row in table(scanned / "r.csv")}
+    counted = {row["recording"]: int(row["calls"]) for row in rows_of(scanned / "r.csv")}
     assert counted == {name: len(starts) for name, starts in TONES_S.items()}

@@ -1,6 +1,5 @@
 """Training: clips, windows, front ends, export, made recordings, and the command as a whole."""
 
-import csv
 import io
 import json
 import re
@@ -16,6 +15,7 @@ from bundles import FRONT_END, MODEL_RATE_HZ, SMALL_NETWORK, TONE_HZ, restless
 from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
+from outcomes import rows_of
 from report_data import FILES
 
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, read_bundle
@@ -767,8 +767,7 @@ def test_training_leaves_models_reports_and_card(trained):
         left = {path.name for path in (folder / model).iterdir()}
         assert left >= BUNDLE | FILES
         assert all((folder / model / name).stat().st_size for name in left)
-        with (folder / model / "training.csv").open(newline="") as file:
-            history = list(csv.DictReader(file))
+        history = rows_of(folder / model / "training.csv")
         assert [float(row["epoch"]) for row in history] == [1, 2]
         assert {"loss", "val_loss"} <= set(history[0])
         json.loads((folder / model / "classification_report.json").read_text())
@@ -812,8 +811,7 @@ def test_what_was_trained_scans(trained, clip_folders, tmp_path):
     arguments = ["scan", clip_folders / "Parsed_Not_Demobird_Clips", "--model", trained / "frog"]
     output = tmp_path / "results.csv"
     assert run([str(one) for one in [*arguments, "--no-plots", "-o", output]]) == 0
-    with output.open(newline="") as file:
-        assert [row["status"] for row in csv.DictReader(file)] == ["ok"] * 15
+    assert [row["status"] for row in rows_of(output)] == ["ok"] * 15
 
 
 @pytest.mark.slow
