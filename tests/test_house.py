@@ -26,7 +26,7 @@ FLOORS = (
     {"errors"},
     {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"},
-    {"detector", "evaluation"},
+    {"detector", "evaluation", "mining"},
     {"scan", "output"},
     {"cli"},
 )
@@ -238,7 +238,17 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("train",), ("scan",), ("evaluate",), ("sample",), ("estimate",), ("demo",), ("info",)],
+    [
+        (),
+        ("train",),
+        ("scan",),
+        ("evaluate",),
+        ("sample",),
+        ("estimate",),
+        ("mine",),
+        ("demo",),
+        ("info",),
+    ],
 )
 def test_help_loads_nothing_heavy(arguments):
     code = f"{RUN}([*sys.argv[1:], '--help']) == 0"

@@ -16,6 +16,8 @@ from counter.errors import AudioError, CallcountError, OutputError
 from counter.output.clipplot import ClipFacts, draw_clip
 from counter.records import FloatArray
 
+RECORDING, CLIP = "recording", "clip"
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -33,6 +35,8 @@ class Cut:
         Names of the files, below the folder.
     title, question : str
         Written above the picture.
+    times_of : str
+        What the times of the picture are counted in: ``recording`` or ``clip``.
     freq_max_hz : float
         Upper end of the picture, > 0; half the recording's rate where that is less.
     """
@@ -46,6 +50,7 @@ class Cut:
     picture: str
     title: str
     question: str
+    times_of: str
     freq_max_hz: float
 
 
@@ -115,13 +120,15 @@ def _cut_recording(folder: Path, cuts: Sequence[Cut], file: Path) -> None:
         if not len(clip):
             raise AudioError(f"it ends before {cut.asked_start_s:.1f} s")
         sf.write(folder / cut.clip, clip, rate_hz, format="FLAC", subtype="PCM_24")
+        zero_s = 0.0 if cut.times_of == RECORDING else span[0] / rate_hz
         facts = ClipFacts(
             title=cut.title,
             question=cut.question,
             sample_rate_hz=rate_hz,
-            clip_start_s=span[0] / rate_hz,
-            start_s=cut.asked_start_s,
-            end_s=min(cut.asked_end_s, (span[0] + len(clip)) / rate_hz),
+            clip_start_s=span[0] / rate_hz - zero_s,
+            start_s=cut.asked_start_s - zero_s,
+            end_s=min(cut.asked_end_s, (span[0] + len(clip)) / rate_hz) - zero_s,
+            times_of=cut.times_of,
             freq_max_hz=min(rate_hz / 2, cut.freq_max_hz),
         )
         draw_clip(clip, facts, folder / cut.picture)

@@ -13,6 +13,7 @@ from counter.cli.demo import demo
 from counter.cli.estimate import estimate
 from counter.cli.evaluate import evaluate
 from counter.cli.info import info
+from counter.cli.mine import mine
 from counter.cli.sample import sample
 from counter.cli.scan import scan
 from counter.cli.train import train
@@ -27,7 +28,7 @@ def cli() -> None:
     """Count animal calls in long recordings: train on clips, scan recordings, get counts."""
 
 
-for command in (train, scan, evaluate, sample, estimate, demo, info):
+for command in (train, scan, evaluate, sample, estimate, mine, demo, info):
     cli.add_command(command)
 
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from counter.cli.console import stderr, stdout
-from counter.cli.cutting import Cut, check_new, cut_clips
+from counter.cli.cutting import RECORDING, Cut, check_new, cut_clips
 from counter.cli.seasons import choose_label, read_stretches, sound_files, strata
 from counter.estimation.sampling import draw_sample
 from counter.estimation.units import Stretches, strata_codes
@@ -111,6 +111,7 @@ def _cuts(plan: SamplePlan) -> list[Cut]:
             picture=picture_name(number),
             title=f"{number}: {check.recording}, {check.start_s:.1f} to {check.end_s:.1f} s",
             question="Count the calls whose middle lies between the two lines.",
+            times_of=RECORDING,
             freq_max_hz=FREQ_MAX_HZ,
         )
         for number, check in enumerate(plan.checks, start=1)

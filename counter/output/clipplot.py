@@ -33,9 +33,11 @@ class ClipFacts:
     sample_rate_hz : int
         Samples per second.
     clip_start_s : float
-        Where in the recording the clip begins, seconds.
+        The time at which the clip begins, seconds.
     start_s, end_s : float
-        The stretch that is asked about, seconds from the recording's start; lines are drawn there.
+        The stretch that is asked about, seconds; lines are drawn there.
+    times_of : str
+        What these times are counted in: ``recording`` or ``clip``.
     freq_max_hz : float
         Upper end of the frequency axis, > 0.
     """
@@ -46,11 +48,12 @@ class ClipFacts:
     clip_start_s: float
     start_s: float
     end_s: float
+    times_of: str
     freq_max_hz: float
 
 
 def draw_clip(samples: FloatArray, facts: ClipFacts, path: Path) -> None:
-    """Draw a clip as PNG, 1400 pixels wide: time in seconds of the recording, frequency in kHz.
+    """Draw a clip as PNG, 1400 pixels wide: time in seconds, frequency in kHz.
 
     Parameters
     ----------
@@ -93,7 +96,9 @@ def _draw_times(canvas: Canvas, facts: ClipFacts, clip_s: float) -> None:
         canvas.fill(Box(x, _PANEL.bottom, x + 2, _PANEL.bottom + _TICK), INK)
         canvas.text((x, _PANEL.bottom + 10), f"{number * step:.10g}", _TEXT, anchor=0.5)
     middle = (_PANEL.left + _PANEL.right) // 2
-    canvas.text((middle, _PANEL.bottom + 38), "time in the recording (s)", _TEXT, anchor=0.5)
+    canvas.text(
+        (middle, _PANEL.bottom + 38), f"time in the {facts.times_of} (s)", _TEXT, anchor=0.5
+    )
 
 
 def _draw_frequencies(canvas: Canvas, freq_max_hz: float) -> None:

@@ -1,0 +1,1 @@
+"""Which clips of a scan are most worth a person's ear."""
