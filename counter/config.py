@@ -55,10 +55,28 @@ class EventRules(Settings):
             A value is out of its range.
         """
         given = {key: value for key, value in values.items() if value is not None}
+        return self.updated(given, "the event rules")
+
+    def updated(self, given: Mapping[str, Any], where: str) -> EventRules:
+        """A copy with the given values; release follows threshold in the same proportion.
+
+        Parameters
+        ----------
+        given : mapping
+            Rules to change; not checked yet.
+        where : str
+            Where they stand, for messages.
+
+        Raises
+        ------
+        ConfigError
+            A key is no rule, or a value is out of its range.
+        """
         merged = {**self.model_dump(), **given}
-        if "threshold" in given and "release" not in given:
-            merged["release"] = given["threshold"] * (self.release / self.threshold)
-        return validate(EventRules, merged, "the event rules")
+        threshold = given.get("threshold")
+        if isinstance(threshold, int | float) and "release" not in given:
+            merged["release"] = threshold * (self.release / self.threshold)
+        return validate(EventRules, merged, where)
 
 
 S = TypeVar("S", bound=BaseModel)

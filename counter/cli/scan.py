@@ -23,6 +23,12 @@ import click
     type=click.Path(path_type=Path),
     help="Bundle to scan with. [default: trained last under ./artifacts, else the one shipped]",
 )
+@click.option(
+    "--rules",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="Event rules alone, as `tune` writes them: one set for all labels, or a set a label.",
+)
 @click.option("--threshold", type=float, help="Score that starts an event, 0 to 1. [bundle's]")
 @click.option("--gap", "gap_s", type=float, help="Bridge pauses shorter than this, s. [bundle's]")
 @click.option("--min-duration", "min_duration_s", type=float, help="Shortest event, s. [bundle's]")
@@ -49,6 +55,9 @@ def scan(
     Writes a table with one row per recording (results.csv), and beside it a folder with one row
     per call (events.csv), what was done (manifest.json) and plots.
 
+    Event rules: those of the bundle, then of --config, then of --rules, then the single flags;
+    what comes later wins. The manifest says which were used and where they came from.
+
     Exit code: 0 all scanned, 1 some failed (they have a row that says why), 2 usage or nothing to
     scan, 130 interrupted (what was finished is written).
     """
@@ -57,6 +66,5 @@ def scan(
 
     from_file = read_yaml(config) if config is not None else {}
     given = {key: value for key, value in flags.items() if value is not None}
-    where = f"{config} and flags" if config is not None else "the flags"
-    settings = validate(ScanSettings, {**from_file, **given}, where)
-    context.exit(run_scan(paths, output, settings))
+    settings = validate(ScanSettings, from_file, str(config))
+    context.exit(run_scan(paths, output, settings, validate(ScanSettings, given, "the flags")))

@@ -24,6 +24,7 @@ from pydantic import Field, field_validator
 from counter import __version__
 from counter.bundle import Bundle, BundleSpec, choose_bundle
 from counter.cli.console import ScanProgress, print_counts, stderr
+from counter.cli.rulefile import RuleLayers
 from counter.config import EventRules, Settings
 from counter.detector import Detector
 from counter.estimation.calibration import Calibration
@@ -38,12 +39,14 @@ from counter.scan import ScanJob, scan_recordings
 # Above this many recordings only those with most calls are drawn.
 MAX_PLOTS = 200
 ALL_SCANNED, SOME_FAILED, INTERRUPTED = 0, 1, 130
+_RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
 
 
 class ScanSettings(Settings):
     """Settings of a scan; what is None comes from the bundle."""
 
     model: Path | None = Field(None, description="bundle")
+    rules: Path | None = Field(None, description="file with event rules")
     threshold: float | None = Field(None, gt=0, lt=1, description="score that starts an event")
     gap_s: float | None = Field(None, ge=0, description="pauses bridged")
     min_duration_s: float | None = Field(None, ge=0, description="shortest event")
@@ -52,10 +55,14 @@ class ScanSettings(Settings):
     plots: bool = Field(True, description="draw a plot a recording")
     keep_scores: bool = Field(False, description="keep the frame scores")
 
-    @field_validator("model", mode="before")
+    @field_validator("model", "rules", mode="before")
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
+
+    def single_rules(self) -> dict[str, float]:
+        """The event rules that are given one by one."""
+        return self.model_dump(include=_RULE_OPTIONS, exclude_none=True)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class ScanPlan:
     bundle: Bundle
     which: str
     rules: dict[str, EventRules]
+    rules_from: list[str]
     recordings: list[Recording]
     paths: OutputPaths
     n_threads: int
@@ -73,9 +81,11 @@ class ScanPlan:
     given: tuple[Path, ...]
 
 
-def run_scan(given: Sequence[Path], output: Path, settings: ScanSettings) -> int:
-    """Scan and write everything; the exit code."""
-    scan_plan = _plan(given, output, settings)
+def run_scan(
+    given: Sequence[Path], output: Path, config: ScanSettings, flags: ScanSettings | None = None
+) -> int:
+    """Scan and write everything; ``flags`` win over ``config``; the exit code."""
+    scan_plan = _plan(given, output, config, flags or ScanSettings())
     started_s, clock_s = time.time(), time.perf_counter()
     results, interrupted = _scan(scan_plan)
     wall_s = _write(scan_plan, results, started_s=started_s, clock_s=clock_s)
@@ -89,25 +99,22 @@ def run_scan(given: Sequence[Path], output: Path, settings: ScanSettings) -> int
     return SOME_FAILED if any(r.status == FAILED for r in results) else ALL_SCANNED
 
 
-def _plan(given: Sequence[Path], output: Path, settings: ScanSettings) -> ScanPlan:
+def _plan(
+    given: Sequence[Path], output: Path, config: ScanSettings, flags: ScanSettings
+) -> ScanPlan:
+    settings = config.model_copy(update=flags.model_dump(exclude_unset=True))
     paths = plan(output)
     recordings = find_recordings(given, exclude=paths.folder)
     bundle, which = choose_bundle(settings.model, Path("artifacts"))
-    rules = {
-        label: own.changed(
-            threshold=settings.threshold,
-            gap_s=settings.gap_s,
-            min_duration_s=settings.min_duration_s,
-            max_duration_s=settings.max_duration_s,
-        )
-        for label, own in bundle.spec.rules.items()
-    }
+    layers = RuleLayers(config.single_rules(), settings.rules, flags.single_rules())
+    rules, rules_from = layers.over(bundle.spec.rules)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     stderr().print(f"Model {bundle.spec.name} ({which}: {bundle.path})", soft_wrap=True)
     return ScanPlan(
         bundle=bundle,
         which=which,
         rules=rules,
+        rules_from=rules_from,
         recordings=recordings,
         paths=paths,
         n_threads=settings.jobs or cores or 1,
@@ -215,6 +222,7 @@ def _write(
             "keep_scores": scan_plan.keep_scores,
             "paths": [os.path.abspath(path) for path in scan_plan.given],
             "rules": {label: rules.model_dump() for label, rules in scan_plan.rules.items()},
+            "rules_from": scan_plan.rules_from,
         },
         inputs=tuple(scan_plan.recordings),
         started_s=started_s,
@@ -246,7 +254,7 @@ def _versions() -> dict[str, str]:
 
 def _bundle_facts(scan_plan: ScanPlan) -> dict[str, str]:
     return {
-        "path": str(scan_plan.bundle.path),
+        "path": os.path.abspath(scan_plan.bundle.path),
         "name": scan_plan.bundle.spec.name,
         "hash": scan_plan.bundle.sha256,
         "which": scan_plan.which,
