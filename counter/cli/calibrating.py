@@ -1,8 +1,9 @@
-"""From checked stretches to a bundle that gives probabilities."""
+"""From verified events to a bundle that gives probabilities."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,94 +11,182 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.markup import escape
 
-from counter.bundle import SPEC_FILE, check_replaceable, read_bundle, write_bundle
+from counter.bundle import SPEC_FILE
 from counter.cli.console import stdout
+from counter.cli.rebundling import NewBundle
 from counter.errors import CallcountError
-from counter.estimation.calibration import Reliability, cross_fitted, fit, reliability
+from counter.estimation.calibration import Calibration, Reliability, cross_fitted, fit, reliability
 from counter.estimation.estimators import Checks
-from counter.estimation.units import Stretches
+from counter.estimation.units import Floats, Ints, Stretches, stretch_of
+from counter.output.names import plot_names
 from counter.output.reading import Results
 
-_PICTURE = "reliability.png"
+
+@dataclass(frozen=True)
+class Verified:
+    """Events of which it is known whether they are calls; arrays of shape (n_events,).
+
+    Attributes
+    ----------
+    score : array of float
+        0 to 1.
+    is_call : array of bool
+        What each was found to be.
+    weight : array of float
+        How many events each stands for, > 0.
+    group : array of int
+        Events of one group, as those of one recording, are never fitted and tested on at once.
+    """
+
+    score: Floats
+    is_call: NDArray[np.bool_]
+    weight: Floats
+    group: Ints
 
 
-def run_calibration(
-    new: Path, *, results: Results, label: str, checked: tuple[Stretches, Checks]
-) -> None:
-    """Fit scores to probabilities on the events of checked stretches; write the bundle copy.
+@dataclass(frozen=True)
+class Calibrated:
+    """Probabilities of one label.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Fitted on all verified events.
+    tested : Reliability
+        Of events left out of the fit.
+    n_events, n_calls : int
+        How many were verified, and were calls.
+    """
+
+    calibration: Calibration
+    tested: Reliability
+    n_events: int
+    n_calls: int
+
+    def told(self, source: str) -> dict[str, Any]:
+        """Provenance; ``source`` says where it is known from what is a call."""
+        return {
+            "method": self.calibration.method,
+            "verified_by": source,
+            "events": self.n_events,
+            "calls": self.n_calls,
+            "brier": self.tested.brier,
+            "expected_calibration_error": self.tested.error,
+        }
+
+    def text(self, label: str) -> str:
+        """One line for the terminal."""
+        return (
+            f"Calibrated ({self.calibration.method}) on {self.n_events} verified events, "
+            f"{self.n_calls} of them calls ({label}); on events left out of the fit: Brier score "
+            f"{self.tested.brier:.3f}, calibration error {self.tested.error:.3f}"
+        )
+
+
+def calibrate(events: Verified) -> Calibrated:
+    """Fit probabilities, and test them on events left out of the fit.
 
     Raises
     ------
     CallcountError
-        The bundle of the scan is gone or changed, or the events are all calls or all not.
+        The events are all calls or all not.
     """
-    old = read_bundle(Path(results.facts.bundle["path"]))
-    if old.sha256 != results.facts.bundle["hash"]:
-        raise CallcountError(
-            f"{old.path} is no longer the bundle of this scan.", "Scan again, or bring it back."
-        )
-    check_replaceable(new, SPEC_FILE)
-    if new.resolve() == old.path.resolve():
-        raise CallcountError(f"{new} is the bundle itself.", "Name a new folder.")
-    scores, is_call, weights, group = _verified(results, label, checked)
-    fitted = fit(scores, is_call, weights)
-    tested = reliability(cross_fitted(scores, is_call, weights, group), is_call, weights)
-    spec = old.spec.model_dump(mode="json", exclude={"format", "model_sha256"})
-    spec["calibration"] = {**spec["calibration"], label: asdict(fitted)}
-    told = {"events": len(scores), "calls": int(is_call.sum()), "method": fitted.method}
-    told |= {"brier": tested.brier, "expected_calibration_error": tested.error}
-    provenance: dict[str, Any] = {**spec["provenance"], "calibrated_from": old.sha256}
-    spec["provenance"] = {**provenance, "calibration": {label: told}}
-    others = [path for path in old.path.iterdir() if path.is_file() and path.name != SPEC_FILE]
-    files = {path.name: path.read_bytes() for path in others}
-    write_bundle(new, spec, files)
-    _draw(new / _PICTURE, tested)
-    stdout().print(
-        f"Calibrated ({fitted.method}) on {told['events']} verified events, {told['calls']} of "
-        f"them calls; on events left out of the fit: Brier score {tested.brier:.3f}, calibration "
-        f"error {tested.error:.3f} -> {escape(str(new))}"
-    )
+    fitted = fit(events.score, events.is_call, events.weight)
+    chance = cross_fitted(events.score, events.is_call, events.weight, events.group)
+    tested = reliability(chance, events.is_call, events.weight)
+    return Calibrated(fitted, tested, len(events.score), int(events.is_call.sum()))
 
 
-Columns = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]
+def calibrate_each(
+    events: Mapping[str, Verified],
+) -> tuple[dict[str, Calibrated], dict[str, CallcountError]]:
+    """Fit probabilities of each label; and why there are none, where there are none."""
+    found: dict[str, Calibrated] = {}
+    refused: dict[str, CallcountError] = {}
+    for label, own in events.items():
+        try:
+            found[label] = calibrate(own)
+        except CallcountError as error:
+            refused[label] = error
+    return found, refused
 
 
-def _verified(results: Results, label: str, checked: tuple[Stretches, Checks]) -> Columns:
-    """Score, whether a call, weight and recording of each event in the checked stretches.
+def write_calibrated(new: NewBundle, calibrated: Mapping[str, Calibrated], source: str) -> None:
+    """Write a copy of a bundle that also gives probabilities, and say so.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    old = new.old
+    told = {label: one.told(source) for label, one in calibrated.items()}
+    provenance = old.spec.provenance
+    before = provenance.get("calibration", {}) if old.spec.calibration else {}
+    changes = {
+        "calibration": {
+            **{label: one.model_dump() for label, one in old.spec.calibration.items()},
+            **{label: asdict(one.calibration) for label, one in calibrated.items()},
+        },
+        "provenance": {
+            **provenance,
+            "calibrated_from": old.sha256,
+            "calibration": {**before, **told},
+        },
+    }
+    kept = [path.name for path in old.path.iterdir() if path.is_file() and path.name != SPEC_FILE]
+    with new.written(changes, kept) as folder:
+        draw_reliabilities(folder, calibrated, old.spec.labels)
+    for label, one in calibrated.items():
+        stdout().print(f"{escape(one.text(label))} -> {escape(str(new.path))}", soft_wrap=True)
+
+
+def draw_reliabilities(
+    folder: Path, calibrated: Mapping[str, Calibrated], labels: Sequence[str]
+) -> None:
+    """Draw ``reliability.png``, or one for each label where the bundle has several."""
+    from counter.output.reliability import draw_reliability
+
+    names = plot_names(labels)
+    for label, one in calibrated.items():
+        name = "reliability.png" if len(labels) == 1 else f"reliability-{names[label]}"
+        draw_reliability(folder / name, one.tested)
+
+
+def checked_events(results: Results, label: str, stretches: Stretches, checks: Checks) -> Verified:
+    """The events of checked stretches.
 
     A person counted calls, not events: where fewer were counted than the model found, the ones
     of highest score are taken as the calls.
     """
-    stretches, checks = checked
+    first = {name: place for place, name in reversed(list(enumerate(stretches.recording)))}
     number = {one.name: place for place, one in enumerate(results.recordings)}
+    held: dict[str, dict[int, list[float]]] = {}
     rows: list[tuple[float, bool, float, int]] = []
     filled = ~np.isnan(checks.true_calls)
     columns = (checks.index[filled], checks.inclusion[filled], checks.true_calls[filled])
     for place, chance, calls in zip(*columns, strict=True):
-        if not stretches.model_count[place]:
-            continue
-        recording = number[stretches.recording[place]]
-        scores = _scores(results, label, recording, (stretches, int(place)))
-        rows += [(score, rank < calls, 1 / chance, recording) for rank, score in enumerate(scores)]
-    scores, is_call, weights, group = np.array(rows, np.float64).reshape(-1, 4).T
-    return scores, is_call > 0, weights, group.astype(np.int64)
+        name = stretches.recording[place]
+        if name not in held:
+            held[name] = _scores(results, number[name], label, _edges_s(stretches, first[name]))
+        scores = sorted(held[name].get(int(place) - first[name], ()), reverse=True)
+        rows += [
+            (score, rank < calls, 1 / chance, number[name]) for rank, score in enumerate(scores)
+        ]
+    score, is_call, weight, group = np.array(rows, np.float64).reshape(-1, 4).T
+    return Verified(score, is_call > 0, weight, group.astype(np.int64))
 
 
-def _scores(
-    results: Results, label: str, recording: int, stretch: tuple[Stretches, int]
-) -> list[float]:
-    """Scores of the events whose middle lies in a stretch, highest first."""
-    stretches, place = stretch
-    first, stop = stretches.start_s[place], stretches.end_s[place]
-    inside = [
-        event.score
-        for event in results.events_of(recording)
-        if event.label == label and first <= (event.start_s + event.end_s) / 2 < stop
-    ]
-    return sorted(inside, reverse=True)
+def _edges_s(stretches: Stretches, first: int) -> Floats:
+    """Edges of the stretches of the recording whose first one is at a place."""
+    n = stretches.recording.count(stretches.recording[first])
+    return np.append(stretches.start_s[first : first + n], stretches.end_s[first + n - 1])
 
 
-def _draw(path: Path, tested: Reliability) -> None:
-    from counter.output.reliability import draw_reliability
-
-    draw_reliability(path, tested)
+def _scores(results: Results, number: int, label: str, edges_s: Floats) -> dict[int, list[float]]:
+    """Scores of the events of one label in each stretch of a recording."""
+    found: dict[int, list[float]] = {}
+    for event in results.events_of(number):
+        if event.label == label:
+            found.setdefault(stretch_of(event, edges_s), []).append(event.score)
+    return found

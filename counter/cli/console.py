@@ -15,6 +15,7 @@ from rich.table import Table
 
 from counter.audio import probe
 from counter.errors import AudioError
+from counter.evaluation.comparison import Measure
 from counter.records import FAILED, FileResult, Recording
 
 # In a pipe nothing is wrapped or cut.
@@ -36,6 +37,15 @@ def stderr() -> Console:
 def _console(is_terminal: bool, *, stderr: bool) -> Console:
     width = None if is_terminal else PIPE_WIDTH
     return Console(stderr=stderr, width=width, highlight=False)
+
+
+def measure_cells(measure: Measure) -> tuple[str, str]:
+    """A figure and its 95 % interval, for two columns of a table."""
+    if measure.value is None:
+        return "-", ""
+    if measure.low is None or measure.high is None:
+        return f"{measure.value:.3f}", ""
+    return f"{measure.value:.3f}", f"{measure.low:.3f} to {measure.high:.3f}"
 
 
 class ScanProgress:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from counter.cli.calibrating import run_calibration
+from counter.cli.calibrating import calibrate, checked_events, write_calibrated
 from counter.cli.console import stderr, stdout
+from counter.cli.rebundling import NewBundle
 from counter.cli.seasons import read_stretches, strata
 from counter.errors import CallcountError
 from counter.estimation.density import call_density
@@ -56,17 +57,15 @@ def run_estimate(results_csv: Path, table: Path, options: EstimateOptions) -> No
     output = options.output or table.parent / "estimate.csv"
     check_estimate_path(output)
     results, plan = read_results(results_csv), read_plan(table)
+    path = options.calibrated
+    new = NewBundle.planned(path, results) if path is not None else None
     checked = _fit_together(results, plan, read_true_calls(table, plan), table)
     report = _report(checked, plan, options)
     _print(report, output)
     write_estimate(output, report)
-    if options.calibrated is not None:
-        run_calibration(
-            options.calibrated,
-            results=results,
-            label=plan.label,
-            checked=(checked.stretches, checked.checks),
-        )
+    if new is not None:
+        events = checked_events(results, plan.label, checked.stretches, checked.checks)
+        write_calibrated(new, {plan.label: calibrate(events)}, str(table))
 
 
 def _fit_together(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,18 +32,20 @@ import click
     "--partial", is_flag=True, help="Leave out truth about recordings that were not scanned."
 )
 @click.option(
+    "--calibrate",
+    "calibrated",
+    type=click.Path(path_type=Path),
+    metavar="NEW_BUNDLE",
+    help="Write a copy of the scan's bundle that also gives probabilities, fitted on the events.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     help="Folder for tables and pictures. [default: evaluation, in the folder of RESULTS]",
 )
 def evaluate(
-    results: Path,
-    truth: Path,
-    iou: float | None,
-    collar_s: float | None,
-    partial: bool,
-    output: Path | None,
+    results: Path, truth: Path, iou: float | None, collar_s: float | None, **options: Any
 ) -> None:
     """Compare RESULTS, the table of a scan, with the truth: are the counts right?
 
@@ -50,8 +53,9 @@ def evaluate(
     by `scan --keep-scores` the figures are drawn against the threshold as well.
     """
     from counter.cli.evaluating import EvaluateOptions, run_evaluate
+    from counter.evaluation.records import Criterion
 
     if iou is not None and collar_s is not None:
         raise click.UsageError("--iou and --collar exclude each other; give one.")
-    options = EvaluateOptions(truth, iou or 0.3, collar_s, partial, output)
-    run_evaluate(results, options)
+    criterion = Criterion(iou or 0.3, collar_s)
+    run_evaluate(results, EvaluateOptions(truth=truth, criterion=criterion, **options))

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
 from counter import __version__
-from counter.cli.console import stderr, stdout
+from counter.cli.calibrating import Calibrated, Verified, calibrate_each, write_calibrated
+from counter.cli.console import measure_cells, stderr, stdout
+from counter.cli.keptscores import heard, scores_of
+from counter.cli.rebundling import NewBundle
+from counter.cli.seasons import files_there
 from counter.cli.truth import Beside, lay_beside
-from counter.errors import CallcountError
-from counter.evaluation.comparison import Measure, compare
-from counter.evaluation.records import Criterion, Intervals
-from counter.evaluation.thresholds import Curve, Heard, curve
-from counter.files import find_recordings
+from counter.evaluation.comparison import compare
+from counter.evaluation.pairing import pair
+from counter.evaluation.records import Criterion
+from counter.evaluation.thresholds import Curve, curve
 from counter.output.evaluation_gallery import Sheet, draw_gallery
 from counter.output.evaluation_pictures import draw_counts, draw_thresholds
 from counter.output.evaluation_tables import (
     Evaluation,
     EvaluationPaths,
-    Figures,
     all_figures,
     plan_evaluation,
     prepare_evaluation,
     write_evaluation,
 )
 from counter.output.reading import Results, read_results
-from counter.output.scores import read_scores
 
 # Recordings in the gallery of the worst.
 GALLERY = 6
@@ -59,9 +60,9 @@ class EvaluateOptions:
     """The flags of ``callcount evaluate``."""
 
     truth: Path
-    iou: float
-    collar_s: float | None
+    criterion: Criterion
     partial: bool
+    calibrated: Path | None
     output: Path | None
 
 
@@ -69,20 +70,43 @@ def run_evaluate(results_csv: Path, options: EvaluateOptions) -> None:
     """Compare a scan with the truth; write and print what was found."""
     results = read_results(results_csv)
     paths = plan_evaluation(options.output or results.files.folder / "evaluation")
+    path = options.calibrated
+    new = NewBundle.planned(path, results) if path is not None else None
     beside = lay_beside(results, options.truth, partial=options.partial)
     evaluation = _evaluate(results, beside, options)
+    calibrated = _calibrated(results, beside, options.criterion) if new is not None else {}
     prepare_evaluation(paths)
     write_evaluation(paths, evaluation)
     _draw(paths, evaluation, results, beside)
     _print(evaluation, paths.folder)
+    if new is not None:
+        write_calibrated(new, calibrated, str(options.truth))
+
+
+def _calibrated(results: Results, beside: Beside, criterion: Criterion) -> dict[str, Calibrated]:
+    """Probabilities of every label whose events are both calls and false alarms; at least one."""
+    scene, group = beside.scene, beside.scene.events.group
+    is_call = pair(scene.events, scene.calls, criterion).call_of >= 0
+    events = {}
+    for column, label in enumerate(scene.labels):
+        own = group % len(scene.labels) == column
+        score = results.events.score[own]
+        events[label] = Verified(score, is_call[own], np.ones(len(score)), group[own])
+    found, refused = calibrate_each(events)
+    if not found:
+        raise next(iter(refused.values()))
+    for label, error in refused.items():
+        remark = f"Note: no probability for {escape(label)}: {escape(error.what)}"
+        stderr().print(remark, soft_wrap=True)
+    return found
 
 
 def _evaluate(results: Results, beside: Beside, options: EvaluateOptions) -> Evaluation:
-    criterion = Criterion(options.iou, options.collar_s)
+    criterion = options.criterion
     remarks = list(beside.remarks)
     calls = beside.scene.calls
     n_points = int((calls.start_s == calls.end_s).sum())
-    if n_points and options.collar_s is None:
+    if n_points and criterion.collar_s is None:
         remarks.append(f"{n_points} calls have no length and cannot be paired; try --collar")
     tallies = compare(beside.scene, criterion)
     return Evaluation(
@@ -102,35 +126,14 @@ def _evaluate(results: Results, beside: Beside, options: EvaluateOptions) -> Eva
 
 def _curves(results: Results, beside: Beside, criterion: Criterion) -> dict[str, Curve]:
     """Figures against the threshold by label; none where no scores were kept."""
-    path = results.files.scores
-    if not path.exists():
+    kept = scores_of(results)
+    if kept is None:
         return {}
-    kept = read_scores(path)
-    if kept.bundle_hash != results.facts.bundle.get("hash") or kept.labels != results.labels:
-        raise CallcountError(
-            f"{path} and {results.files.results} are not of one scan.",
-            "Scan again with --keep-scores, or remove the scores.",
-        )
-    found = {}
-    for column, label in enumerate(kept.labels):
-
-        def heard(column: int = column) -> Iterator[Heard]:
-            calls = _by_recording(beside, column)
-            scores = kept.each(beside.scene.recordings)
-            for one, own, (_, values) in zip(beside.scanned, calls, scores, strict=True):
-                yield Heard(values[:, column], own, one.scanned_s)
-
-        found[label] = curve(heard(), results.facts.rules[label], kept.timebase, criterion)
-    return found
-
-
-def _by_recording(beside: Beside, column: int) -> Iterator[Intervals]:
-    """The true calls of one label, recording by recording; ``calls`` are in that order."""
-    calls, n_labels = beside.scene.calls, len(beside.scene.labels)
-    edges = (calls.group // n_labels).searchsorted(range(len(beside.scanned) + 1))
-    for number, (first, stop) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
-        own = Intervals(calls.group[first:stop], calls.start_s[first:stop], calls.end_s[first:stop])
-        yield own.of_groups(number * n_labels + column, number * n_labels + column + 1)
+    rules = results.facts.rules
+    return {
+        label: curve(heard(kept, beside, label), rules[label], kept.timebase, criterion)
+        for label in kept.labels
+    }
 
 
 def _draw(paths: EvaluationPaths, evaluation: Evaluation, results: Results, beside: Beside) -> None:
@@ -154,7 +157,7 @@ def _high_hz(results: Results) -> float:
 def _sheets(
     worst: Sequence[int], evaluation: Evaluation, results: Results, beside: Beside
 ) -> list[Sheet]:
-    found = _sounds(results)
+    found = files_there(results)
     table, n_labels = evaluation.tallies.of(None), len(results.labels)
     sheets = []
     for number in worst:
@@ -162,26 +165,13 @@ def _sheets(
         groups = number * n_labels, (number + 1) * n_labels
         sheet = Sheet(
             title=f"{one.name}: {table[number, 1]} counted, {table[number, 0]} true",
-            path=found.get(one.name),
+            path=str(found[one.name]) if one.name in found else None,
             duration_s=one.scanned_s,
             events=beside.scene.events.of_groups(*groups),
             calls=beside.scene.calls.of_groups(*groups),
         )
         sheets.append(sheet)
     return sheets
-
-
-def _sounds(results: Results) -> dict[str, str]:
-    """Where the recordings are that are still there as they were scanned."""
-    paths = [path for path in results.facts.paths if os.path.exists(path)]
-    if len(paths) < len(results.facts.paths) or not paths:
-        return {}
-    sizes = {one["name"]: one["size_bytes"] for one in results.facts.manifest.get("inputs", ())}
-    try:
-        found = find_recordings(paths, exclude=results.files.folder)
-    except CallcountError:
-        return {}
-    return {one.name: one.path for one in found if sizes.get(one.name) == one.size_bytes}
 
 
 def _print(evaluation: Evaluation, folder: Path) -> None:
@@ -195,7 +185,7 @@ def _print(evaluation: Evaluation, folder: Path) -> None:
         cells = [cell for one in evaluation.figures for cell in (str(one.totals[kind]), "")]
         table.add_row(title, *cells)
     for name, title in _ROWS:
-        cells = [cell for one in evaluation.figures for cell in _cells(one, name)]
+        cells = [cell for one in evaluation.figures for cell in measure_cells(one.measures[name])]
         table.add_row(title, *cells)
     console.print(table)
     for label, found in evaluation.curves.items():
@@ -203,15 +193,6 @@ def _print(evaluation: Evaluation, folder: Path) -> None:
     console.print(f"Paired: {evaluation.criterion.text} -> {escape(str(folder))}", soft_wrap=True)
     for remark in evaluation.remarks:
         stderr().print(f"Note: {escape(remark)}.", soft_wrap=True)
-
-
-def _cells(figures: Figures, name: str) -> tuple[str, str]:
-    measure: Measure = figures.measures[name]
-    if measure.value is None:
-        return "-", ""
-    if measure.low is None or measure.high is None:
-        return f"{measure.value:.3f}", ""
-    return f"{measure.value:.3f}", f"{measure.low:.3f} to {measure.high:.3f}"
 
 
 def _best(label: str, found: Curve) -> str:

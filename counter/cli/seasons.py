@@ -1,9 +1,10 @@
-"""What ``sample`` and ``estimate`` share: a finished scan as stretches, strata and sound files."""
+"""A finished scan as stretches, strata and sound files; what several commands need of it."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from counter.annotations import Annotation, match_recordings
@@ -103,27 +104,39 @@ def _read_table(table: Path, by: str) -> list[dict[str, str]]:
         raise CallcountError(f"cannot read {table}: {error}.", "Check the path.") from error
 
 
+def files_there(results: Results) -> dict[str, Path]:
+    """The sound of every recording that is still where it was scanned, of the size it had.
+
+    None where a path that was scanned is gone, since names are relative to what all have in
+    common, or where an earlier callcount did not write down what it scanned.
+    """
+    paths, facts = results.facts.paths, results.facts.manifest
+    if not paths or not all(os.path.exists(path) for path in paths):
+        return {}
+    sizes = {one["name"]: one["size_bytes"] for one in facts.get("inputs", ())}
+    try:
+        found = find_recordings(paths, exclude=results.files.folder)
+    except CallcountError:
+        return {}
+    return {one.name: Path(one.path) for one in found if sizes.get(one.name) == one.size_bytes}
+
+
 def sound_files(results: Results, wanted: Iterable[str], audio: Path | None) -> dict[str, Path]:
     """Where the recordings are: below ``audio``, or where they were scanned.
 
     Raises
     ------
     CallcountError
-        One of them is not there any more.
+        One of them is not there any more, or is no longer what was scanned.
     """
     needed = list(dict.fromkeys(wanted))
-    if audio is not None:
-        found: Mapping[str, Path] = {name: audio / name for name in needed}
-    else:
-        there = [path for path in results.facts.paths if Path(path).exists()]
-        listed = find_recordings(there) if len(there) == len(results.facts.paths) > 0 else []
-        found = {recording.name: Path(recording.path) for recording in listed}
+    found = files_there(results) if audio is None else {name: audio / name for name in needed}
     missing = [name for name in needed if name not in found or not found[name].is_file()]
     if missing:
         where = str(audio) if audio is not None else ", ".join(results.facts.paths) or "unknown"
         raise CallcountError(
             f"{len(missing)} of the recordings to check are no longer where they were scanned "
-            f"({where}): {', '.join(missing[:5])}.",
+            f"({where}), or have changed: {', '.join(missing[:5])}.",
             "Bring them back, or name the folder that they are in now with --audio.",
         )
     return {name: found[name] for name in needed}

@@ -185,7 +185,7 @@ def _as_json(evaluation: Evaluation) -> dict[str, Any]:
         "labels": {
             figures.label: {
                 "totals": dict(figures.totals),
-                "measures": {name: _measure(figures.measures[name]) for name in MEASURES},
+                "measures": {name: measure_json(figures.measures[name]) for name in MEASURES},
             }
             for figures in evaluation.figures
         },
@@ -194,7 +194,8 @@ def _as_json(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _measure(measure: Measure) -> dict[str, float | None]:
+def measure_json(measure: Measure) -> dict[str, float | None]:
+    """A figure and its 95 % interval, to 6 digits; null where it is not defined."""
     return {
         "value": _rounded(measure.value),
         "low95": _rounded(measure.low),
@@ -217,7 +218,7 @@ def _measure_rows(figures: Figures) -> Iterable[list[object]]:
     for kind in KINDS:
         yield [figures.label, _COUNT_TITLES.get(kind, kind), figures.totals[kind], "", ""]
     for name in MEASURES:
-        found = _measure(figures.measures[name]).values()
+        found = measure_json(figures.measures[name]).values()
         yield [figures.label, name, *("" if value is None else value for value in found)]
 
 

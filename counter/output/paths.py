@@ -76,7 +76,7 @@ def plan(output: Path) -> OutputPaths:
     paths = OutputPaths(output)
     try:
         _check_name(output)
-        _check_writable(output.parent)
+        check_writable(output.parent)
         _check_folder(paths.folder)
         _check_folder(paths.plots)
         _check_files(paths)
@@ -141,7 +141,14 @@ def _check_name(output: Path) -> None:
         )
 
 
-def _check_writable(parent: Path) -> None:
+def check_writable(parent: Path) -> None:
+    """Make sure that files and folders can be made in a folder, which need not be there yet.
+
+    Raises
+    ------
+    OutputError
+        They cannot.
+    """
     there = parent.absolute()
     while not there.exists():
         there = there.parent
