@@ -98,18 +98,30 @@ def read_annotations(path: Path) -> tuple[Annotation, ...]:
         Nothing there, no such table, a column missing, a time that is no number or negative, or
         an end before its start; with file, row and value.
     """
+    base = path if path.is_dir() else path.parent
+    named = ((one, _own_name(one.relative_to(base).as_posix())) for one in tables_at(path))
+    return tuple(call for one, name in named for call in _read(one, name))
+
+
+def tables_at(path: Path) -> list[Path]:
+    """The files that ``read_annotations`` reads, in order: the table itself, or those of a folder.
+
+    Raises
+    ------
+    CallcountError
+        Nothing is there, or no table in the folder.
+    """
     if not path.exists():
         raise CallcountError(f"no annotations at {path}: no such file or folder.")
     if not path.is_dir():
-        return tuple(_read(path, _own_name(path.name)))
+        return [path]
     tables = sorted(one for one in path.rglob("*.txt") if one.is_file())
     if not tables:
         raise CallcountError(
             f"no tables in {path}: looked for *.txt, below it too.",
             "Name the file itself if it is a CSV table.",
         )
-    named = ((one, _own_name(one.relative_to(path).as_posix())) for one in tables)
-    return tuple(call for one, name in named for call in _read(one, name))
+    return tables
 
 
 def _own_name(file_name: str) -> str:

@@ -243,6 +243,7 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
         ("train",),
         ("scan",),
         ("evaluate",),
+        ("tune",),
         ("sample",),
         ("estimate",),
         ("mine",),
