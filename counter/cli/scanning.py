@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import os
 import platform
-import signal
 import sys
 import threading
 import time
@@ -16,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 
 import click
 from pydantic import Field, field_validator
@@ -25,6 +23,13 @@ from counter import __version__
 from counter.bundle import Bundle, BundleSpec, choose_bundle
 from counter.cli.console import ScanProgress, print_counts, stderr
 from counter.cli.rulefile import RuleLayers
+from counter.cli.running import (
+    ALL_SCANNED,
+    INTERRUPTED,
+    SOME_FAILED,
+    n_threads,
+    stopping_on_interrupt,
+)
 from counter.config import EventRules, Settings
 from counter.detector import Detector
 from counter.estimation.calibration import Calibration
@@ -38,7 +43,6 @@ from counter.scan import ScanJob, scan_recordings
 
 # Above this many recordings only those with most calls are drawn.
 MAX_PLOTS = 200
-ALL_SCANNED, SOME_FAILED, INTERRUPTED = 0, 1, 130
 _RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
 
 
@@ -108,7 +112,6 @@ def _plan(
     bundle, which = choose_bundle(settings.model, Path("artifacts"))
     layers = RuleLayers(config.single_rules(), settings.rules, flags.single_rules())
     rules, rules_from = layers.over(bundle.spec.rules)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     stderr().print(f"Model {bundle.spec.name} ({which}: {bundle.path})", soft_wrap=True)
     return ScanPlan(
         bundle=bundle,
@@ -117,7 +120,7 @@ def _plan(
         rules_from=rules_from,
         recordings=recordings,
         paths=paths,
-        n_threads=settings.jobs or cores or 1,
+        n_threads=n_threads(settings.jobs),
         plots=settings.plots,
         keep_scores=settings.keep_scores,
         given=tuple(given),
@@ -129,7 +132,7 @@ def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
     stop = threading.Event()
     gathered: list[FileResult] = []
     with (
-        _stopping_on_interrupt(stop),
+        stopping_on_interrupt(stop),
         ScanProgress(scan_plan.recordings) as progress,
         Detector(scan_plan.bundle, scan_plan.n_threads) as detector,
     ):
@@ -164,21 +167,6 @@ def _keeping_scores(scan_plan: ScanPlan) -> Iterator[Callable[[FileResult], File
             return replace(result, scores=None)
 
         yield keep
-
-
-@contextmanager
-def _stopping_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C stops the scan in order; a second one is as usual."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Pictures:
