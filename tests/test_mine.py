@@ -1,6 +1,7 @@
 """callcount mine: which clips are picked, what stands in their folder, and bad input."""
 
 import json
+import signal
 
 import bundles
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import refusal, rows_of
 
+from counter.cli import mining
 from counter.cli.main import run
 from counter.config import EventRules
 from counter.mining.candidates import (
@@ -210,6 +212,16 @@ class TestBadInput:
         assert mine(season, "-n", 3) == 2
         assert "mined exists already; clips may have been filled in there" in refusal(capsys)
         assert (tmp_path / "mined/mine.csv").read_text() == filled
+
+    def test_an_interrupt_leaves_nothing(self, mine, season, tmp_path, monkeypatch, capsys):
+        def interrupted(progress):
+            signal.raise_signal(signal.SIGINT)
+            monkeypatch.undo()
+
+        monkeypatch.setattr(mining.ScanProgress, "finished", interrupted)
+        assert mine(season, "-o", tmp_path / "m") == 130
+        assert "Interrupted: nothing was picked." in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_missing_bundle(self, mine, season, tmp_path, capsys):
         assert run(["mine", str(season), "--model", "none"]) == 2

@@ -122,6 +122,7 @@ def _plan(
             "hash": bundle.sha256,
         },
         labels=bundle.spec.labels,
+        count_error=_count_error(bundle.spec),
         seed=seed,
         failed=tuple(result.recording.name for result in failed),
         clips=tuple(
@@ -129,6 +130,16 @@ def _plan(
             for number, pick in enumerate(picks, start=1)
         ),
     )
+
+
+def _count_error(spec: BundleSpec) -> dict[str, float]:
+    """Count error of each label on made recordings, where training left word of it."""
+    learned_on = spec.provenance.get("rules_learned_on", {})
+    return {
+        label: float(learned_on[label]["count_error"])
+        for label in spec.labels
+        if "count_error" in learned_on.get(label, {})
+    }
 
 
 def _stem(recording: str) -> str:
