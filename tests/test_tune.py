@@ -261,7 +261,7 @@ class TestTune:
         near = [value for value, row in thresholds.items() if row["near_least"] == "yes"]
         chosen = read_bundle(here / "r" / "tuned").spec.rules["frog"].threshold
         assert min(near) < chosen < max(near)
-        assert f"{min(near):g} to {max(near):g} ({len(near)} of 24 tried)" in said
+        assert f"{min(near):g} to {max(near):g} ({len(near)}/24)" in said
         least = min(float(row["cost"]) for row in rows)
         assert float(thresholds[chosen]["cost"]) <= least * 1.1 + 0.02
 

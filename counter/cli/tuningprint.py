@@ -15,26 +15,28 @@ from counter.evaluation.rulesearch import FLAT_CALLS, FLAT_SHARE, RULE_OF
 from counter.evaluation.season import table_costs
 from counter.output.tuning_tables import RULES_FILE, WAYS, TunedLabel, Tuning, figures
 
-_WAY_TITLES = {
-    "before": "as scanned",
-    "left_out": "tuned, left out",
-    "fitted": "tuned, same recordings",
-}
+_WAY_TITLES = {"before": "as scanned", "left_out": "left out", "fitted": "fitted"}
 _ROWS = {
-    "cost": "cost, calls a recording",
-    "count_error": "mean absolute count error",
-    "count_bias": "count bias (counted - true)",
+    "cost": "cost",
+    "count_error": "count error",
+    "count_bias": "count bias",
     "f1": "F1",
     "precision": "precision",
     "recall": "recall",
 }
+_LEGEND = (
+    "Left out: each recording counted with rules chosen without it. Fitted: with the rules below, "
+    "on the recordings that they were chosen on; too good. Cost, error and bias: calls a recording."
+)
 
 
 def print_tuning(tuning: Tuning, calibrated: Mapping[str, Calibrated], bundle: Path) -> None:
     """Figures before and after, the rules with how flat the cost is, and where they are."""
     console = stdout()
     for one in tuning.labels:
+        console.print(_title(one))
         console.print(_figures(one))
+        console.print(_LEGEND, soft_wrap=True)
         console.print(_verdict(one), soft_wrap=True)
         console.print()
         console.print(_rules(one))
@@ -55,19 +57,23 @@ def print_tuning(tuning: Tuning, calibrated: Mapping[str, Calibrated], bundle: P
         stderr().print(f"Note: {escape(remark.rstrip('.'))}.", soft_wrap=True)
 
 
-def _figures(one: TunedLabel) -> Table:
+def _title(one: TunedLabel) -> str:
     true = one.tuned.before[:, KINDS.index("true")]
     n_folds = len(one.tuned.fold_rules)
+    return escape(f"{one.label}: {len(true)} recordings, {true.sum()} calls, {n_folds} folds")
+
+
+def _figures(one: TunedLabel) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    title = f"{one.label}: {len(true)} recordings, {true.sum()} calls, {n_folds} folds"
-    table.add_column(escape(title))
+    table.add_column("")
     found = {way: figures(getattr(one.tuned, way)) for way in WAYS}
     for way in WAYS:
         table.add_column(_WAY_TITLES[way], justify="right")
-        table.add_column("95 %", justify="right")
+        if way != "fitted":  # an interval would make it look like a result
+            table.add_column("95 %", justify="right")
     for name, row in _ROWS.items():
         cells = [cell for way in WAYS for cell in measure_cells(found[way][name])]
-        table.add_row(row, *cells)
+        table.add_row(row, *cells[:-1])
     return table
 
 
@@ -88,7 +94,7 @@ def _verdict(one: TunedLabel) -> str:
 def _rules(one: TunedLabel) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rule")
-    for title in ("as scanned", "tuned", "without a fold", "near the least"):
+    for title in ("as scanned", "tuned", "without a fold", "near the least (of tried)"):
         table.add_column(title, justify="right")
     for rule in RULE_OF.values():
         folds = [getattr(rules, rule) for rules in one.tuned.fold_rules]
@@ -99,7 +105,7 @@ def _rules(one: TunedLabel) -> Table:
             f"{getattr(one.before, rule):g}",
             f"{getattr(one.tuned.rules, rule):g}",
             _span(folds),
-            f"{_span(near)} ({len(near)} of {len(tried)} tried)",
+            f"{_span(near)} ({len(near)}/{len(tried)})",
         )
     return table
 
