@@ -18,6 +18,8 @@ from counter.timebase import Timebase
 EVENT, NEAR_MISS, SURPRISE = "event", "near miss", "surprise"
 # Heard with a candidate on either side.
 CONTEXT_S = 3.0
+# Near misses whose sound is looked at, as a multiple of those that are kept.
+LOOKED_AT = 4
 _LEAST_SCORE = 1e-6
 
 Span = tuple[float, float]
@@ -113,8 +115,9 @@ def find_candidates(result: FileResult, listening: Listening, n_each: int) -> Ki
     Returns
     -------
     dict from (label, kind) to list of Candidate
-        Events and near misses by falling doubt; surprises, which are events as well, each as
-        unlike in sound to those before it as can be. Empty where there was hardly any sound.
+        Those of most weight (``weight``) that are unlike one another in sound, so that one sound
+        repeated all day leaves room for others; surprises are events as well. Empty where there
+        was hardly any sound.
     """
     picture = result.picture
     if picture is None or not len(picture.levels_db):
@@ -122,20 +125,35 @@ def find_candidates(result: FileResult, listening: Listening, n_each: int) -> Ki
     heard = _Heard.of(result, picture, listening)
     found: Kinds = {}
     for column, (label, rules) in enumerate(listening.rules.items()):
-        events = [one for one in result.events if one.label == label]
-        spans_s = [(one.start_s, one.end_s) for one in events]
+        spans_s = [(one.start_s, one.end_s) for one in result.events if one.label == label]
+        scores = [one.score for one in result.events if one.label == label]
         missed = near_misses(
-            picture.scores[:, column], spans_s, rules, timebase=listening.timebase, n=n_each
+            picture.scores[:, column],
+            spans_s,
+            rules,
+            timebase=listening.timebase,
+            n=LOOKED_AT * n_each,
         )
-        counted = [
-            heard.candidate(label, span_s, one.score)
-            for span_s, one in zip(spans_s, events, strict=True)
+        misses = [heard.candidate(label, *miss) for miss in missed]
+        events = [
+            heard.candidate(label, span_s, score)
+            for span_s, score in zip(spans_s, scores, strict=True)
         ]
-        found[label, EVENT] = sorted(counted, key=lambda one: -one.doubt)[:n_each]
-        found[label, NEAR_MISS] = [heard.candidate(label, *miss) for miss in missed]
-        first_unlike = unlike([one.sound for one in counted], n_each)
-        found[label, SURPRISE] = [counted[index] for index in first_unlike]
+        for kind, every in ((EVENT, events), (NEAR_MISS, misses), (SURPRISE, events)):
+            found[label, kind] = weightiest(every, kind, n_each)
     return found
+
+
+def weight(candidate: Candidate, kind: str) -> float:
+    """How much a candidate is worth as one of a kind, its sound aside: 0 to 1."""
+    return 1 - candidate.doubt if kind == SURPRISE else candidate.doubt
+
+
+def weightiest(candidates: Sequence[Candidate], kind: str, n: int) -> list[Candidate]:
+    """The ``n`` candidates of a kind that weigh most and are unlike one another."""
+    weights = [weight(one, kind) for one in candidates]
+    order = unlike([one.sound for one in candidates], n, weights)
+    return [candidates[index] for index in order]
 
 
 @dataclass(frozen=True)

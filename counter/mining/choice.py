@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counter.mining.candidates import EVENT, NEAR_MISS, SURPRISE, Candidate, Kinds
+from counter.mining.candidates import (
+    EVENT,
+    NEAR_MISS,
+    SURPRISE,
+    Candidate,
+    Kinds,
+    weight,
+    weightiest,
+)
 from counter.mining.sounds import differences_db
 from counter.records import FloatArray
 
@@ -19,7 +27,7 @@ SHARES = {EVENT: 0.4, NEAR_MISS: 0.4, SURPRISE: 0.2}
 # less) come only when nothing else is left.
 LEAST_DOUBT = 0.05
 # Candidates held of a label and kind, as a multiple of the clips wanted; bounds memory.
-HELD = 20
+HELD = 4
 # Candidates of a recording, label and kind: at least so many, and more where recordings are few.
 LEAST_EACH, EACH_SHARE = 8, 4
 
@@ -40,8 +48,8 @@ def n_each(n_clips: int, n_recordings: int) -> int:
 class Pool:
     """Candidates of many recordings, in bounded memory.
 
-    Of each label and kind ``HELD`` times as many as there are clips to be chosen are held: of
-    surprises some at random, of the others those of most doubt.
+    Of each label and kind those that weigh most and are unlike one another are held, ``HELD`` to
+    twice as many times as there are clips to be chosen.
 
     Parameters
     ----------
@@ -54,22 +62,15 @@ class Pool:
     def __init__(self, n_clips: int, seed: int) -> None:
         self._n_clips = n_clips
         self._rng = np.random.default_rng(seed)
-        self._held: dict[tuple[str, str], list[tuple[float, Candidate]]] = {}
+        self._held: dict[tuple[str, str], list[Candidate]] = {}
 
     def add(self, found: Kinds) -> None:
         """Take the candidates of one more recording."""
         for key, candidates in found.items():
             held = self._held.setdefault(key, [])
-            ranks = self._rng.random(len(candidates)).tolist()
-            if key[1] != SURPRISE:
-                ranks = [one.doubt for one in candidates]
-            held += zip(ranks, candidates, strict=True)
+            held += candidates
             if len(held) > 2 * HELD * self._n_clips:
-                self._trim(key)
-
-    def _trim(self, key: tuple[str, str]) -> None:
-        held = sorted(self._held[key], key=lambda one: -one[0])
-        self._held[key] = held[: HELD * self._n_clips]
+                self._held[key] = weightiest(held, key[1], HELD * self._n_clips)
 
     def choose(self) -> list[Pick]:
         """The clips most worth a person's ear, best first; fewer where there are no more.
@@ -83,13 +84,7 @@ class Pool:
         Farthest-first choice weighted by uncertainty: k-center (Sener and Savarese 2018) alone
         would choose odd but certain sounds, uncertainty alone one sound many times.
         """
-        for key in self._held:
-            self._trim(key)
-        groups = {
-            key: _Group([candidate for _, candidate in held], key[1])
-            for key, held in self._held.items()
-            if held
-        }
+        groups = {key: _Group(held, key[1]) for key, held in self._held.items() if held}
         picks: list[Pick] = []
         for is_filling in (False, True):
             while len(picks) < self._n_clips:
@@ -125,8 +120,7 @@ class _Group:
         self.candidates = candidates
         self.n_chosen = 0
         self._is_open = np.ones(len(candidates), dtype=bool)
-        doubts = np.array([one.doubt for one in candidates])
-        self._weights = 1 - doubts if kind == SURPRISE else doubts
+        self._weights = np.array([weight(one, kind) for one in candidates])
         self._sounds: FloatArray = np.stack([one.sound for one in candidates])
         self._nearest_db = np.full(len(candidates), np.inf)
         self._n_of_recording = np.zeros(len(candidates), dtype=np.int64)

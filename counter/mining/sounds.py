@@ -50,10 +50,12 @@ def sound_of(
     return found
 
 
-def unlike(sounds: Sequence[FloatArray], n: int) -> list[int]:
-    """Indices of ``n`` sounds, each as unlike those before it as can be.
+def unlike(sounds: Sequence[FloatArray], n: int, weights: Sequence[float]) -> list[int]:
+    """Indices of ``n`` sounds that weigh much and are unlike one another.
 
-    The first is the one least like the mean of all; farthest-first traversal (Gonzalez 1985).
+    Each is the one of greatest weight times difference from the nearest one before it; the first,
+    times difference from the mean of all. With equal weights that is farthest-first traversal
+    (Gonzalez 1985).
 
     Parameters
     ----------
@@ -61,18 +63,21 @@ def unlike(sounds: Sequence[FloatArray], n: int) -> list[int]:
         As ``sound_of`` gives; may be empty.
     n : int
         How many are wanted; all where there are no more.
+    weights : sequence of float
+        Of each, at least 0.
     """
     if not len(sounds):
         return []
-    every = np.stack(sounds)
-    distance_db = differences_db(every, every.mean(axis=0))
+    every, weight = np.stack(sounds), np.asarray(weights)
+    away_db = differences_db(every, every.mean(axis=0))
     nearest_db = np.full(len(every), np.inf)
+    worth = weight * away_db
     chosen: list[int] = []
     while len(chosen) < min(n, len(every)):
-        chosen.append(int(np.argmax(distance_db)))
+        chosen.append(int(np.argmax(worth)))
         nearest_db = np.minimum(nearest_db, differences_db(every, every[chosen[-1]]))
-        nearest_db[chosen] = -1.0
-        distance_db = nearest_db
+        worth = weight * nearest_db
+        worth[chosen] = -1.0
     return chosen
 
 
