@@ -110,7 +110,9 @@ class CardData:
     versions : mapping of str to str
         Packages and their versions.
     skipped : sequence of str
-        Clips that could not be read.
+        Clips and recordings that could not be read.
+    origins : sequence of str
+        Where clips come from and how many, beside the folders of the config.
     """
 
     name: str
@@ -128,6 +130,7 @@ class CardData:
     limits: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     skipped: Sequence[str] = ()
+    origins: Sequence[str] = ()
 
 
 COMMON_LIMITS = (
@@ -186,9 +189,10 @@ def _data(data: CardData) -> str:
         "A source is the recording that clips were cut from; none stands in two splits.\n\n"
         f"Licence: {escape(data.data_licence)}"
     )
+    text += "".join(f"\n\nClips from {escape(origin)}." for origin in data.origins)
     if data.skipped:
         names = ", ".join(escape(name) for name in data.skipped)
-        text += f"\n\nClips that could not be read and were left out: {names}."
+        text += f"\n\nFiles that could not be read and were left out: {names}."
     return text
 
 

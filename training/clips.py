@@ -1,180 +1,132 @@
-"""Find clips, label them by folder, group them by source, split the groups."""
+"""Clips of every origin joined into one set, and its sources split into sides and folds."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from counter.audio import load
-from counter.errors import AudioError, CallcountError, ClipError
-from counter.files import find_recordings
-from counter.records import FloatArray
+from counter.errors import ClipError
+from training.clipfolders import ClipFolders
+from training.clipset import BACKGROUND, Broken, Clip, ClipSet, Gathered
+from training.cuts import annotated_calls
 from training.settings import ClipSettings
 
-# Share of clips that may fail to decode before training refuses.
+__all__ = [
+    "BACKGROUND",
+    "Broken",
+    "Clip",
+    "ClipSet",
+    "Split",
+    "folds",
+    "read_clips",
+    "split_sources",
+]
+
+# Share of clips or recordings that may fail to decode before training refuses.
 MAX_BROKEN_SHARE = 0.1
-SHORTEST_CLIP_S = 0.05
-BACKGROUND = -1
 Sources = tuple[str, ...]
-DATA_HINT = (
-    "Expected: one folder of clips with the call, one without; data/README.md says where the "
-    "Capuchinbird clips come from. Or name your own with --positive and --negative."
-)
 
 
-@dataclass(frozen=True)
-class Clip:
-    """One clip, decoded as scanning decodes.
-
-    Attributes
-    ----------
-    name : str
-        File name.
-    source : str
-        What it was cut from; clips of one source never stand on two sides of a split.
-    label : int
-        Index into the labels, ``BACKGROUND`` where it holds no label.
-    samples : array of float32, shape (n_samples,)
-        Mono sound at the model's rate.
-    """
-
-    name: str
-    source: str
-    label: int
-    samples: FloatArray
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A clip that could not be used, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class ClipSet:
-    """Clips of all labels and the background.
+class Origin(Protocol):
+    """A way to find clips.
 
     Attributes
     ----------
     labels : tuple of str
-        Names of the labels.
-    sample_rate_hz : int
-        Rate of every clip's samples.
-    clips : tuple of Clip
-        All that decode, in order of folder and name.
-    broken : tuple of Broken
-        All that don't.
+        Labels that it knows of.
     """
 
-    labels: tuple[str, ...]
-    sample_rate_hz: int
-    clips: tuple[Clip, ...]
-    broken: tuple[Broken, ...] = ()
+    @property
+    def labels(self) -> tuple[str, ...]: ...
 
-    def subset(self, sources: Sequence[str]) -> ClipSet:
-        """The clips of the given sources."""
-        kept = set(sources)
-        return replace(self, clips=tuple(c for c in self.clips if c.source in kept), broken=())
+    def gather(self, labels: Sequence[str], sample_rate_hz: int) -> Gathered:
+        """Decode all of its clips; ``Clip.label`` is an index into ``labels``."""
 
-    def of(self, label: int) -> list[Clip]:
-        """The clips of one label, ``BACKGROUND`` for those without."""
-        return [clip for clip in self.clips if clip.label == label]
 
-    def sources_of(self, label: int) -> list[str]:
-        """Sources of one label, in order of name."""
-        return sorted({clip.source for clip in self.of(label)})
-
-    def classes(self) -> list[int]:
-        """Background, then every label."""
-        return [BACKGROUND, *range(len(self.labels))]
+def origins_of(settings: ClipSettings) -> list[Origin]:
+    """Every origin of clips that the settings ask for."""
+    origins: list[Origin] = [ClipFolders(settings)]
+    if settings.annotations is not None:
+        origins.append(annotated_calls(settings))
+    return origins
 
 
 def read_clips(settings: ClipSettings, sample_rate_hz: int) -> ClipSet:
-    """Decode every clip of the configured folders at one rate.
+    """Decode every clip of every origin at one rate.
+
+    The labels are those of the settings; where these name none, all that the origins know of.
 
     Raises
     ------
     ClipError
-        A folder is missing or empty, a label has one source only, or more than a tenth of the
-        clips don't decode.
+        A folder is missing or empty, no label is named, a label has one source only, or more than
+        a tenth of an origin's files don't decode.
+    CallcountError
+        Annotations that cannot be used.
     """
-    pattern = _pattern(settings.source_pattern)
-    labels = tuple(settings.labels)
-    folders = [(BACKGROUND, f) for f in settings.background]
-    folders += [(labels.index(name), f) for name in labels for f in settings.labels[name]]
-    clips: list[Clip] = []
-    broken: list[Broken] = []
-    for label, folder in folders:
-        for path in _files(Path(folder)):
-            try:
-                samples = _samples(path, sample_rate_hz)
-            except AudioError as error:
-                broken.append(Broken(str(path), str(error)))
-                continue
-            clips.append(Clip(path.name, _source(pattern, path), label, samples))
-    clip_set = ClipSet(labels, sample_rate_hz, tuple(clips), tuple(broken))
-    _check(clip_set)
+    origins = origins_of(settings)
+    labels = tuple(settings.labels) or tuple(sorted({x for one in origins for x in one.labels}))
+    if not labels:
+        raise ClipError(
+            f"{settings.annotations} has no labels.", "Name what was marked with --label."
+        )
+    gathered = [origin.gather(labels, sample_rate_hz) for origin in origins]
+    for one in gathered:
+        _check_broken(one)
+    clip_set = ClipSet(
+        labels,
+        sample_rate_hz,
+        _same_sources(gathered),
+        broken=tuple(broken for one in gathered for broken in one.broken),
+        origins=tuple(one.origin for one in gathered if one.origin),
+        remarks=tuple(remark for one in gathered for remark in one.remarks),
+    )
+    _check_sources(clip_set)
     return clip_set
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise ClipError(f"source_pattern {text!r} is no regular expression: {error}.") from error
-    if "source" not in pattern.groupindex:
-        raise ClipError(f"source_pattern {text!r} has no group (?P<source>...).")
-    return pattern
+def _same_sources(gathered: Sequence[Gathered]) -> tuple[Clip, ...]:
+    """All clips; where clips are named after a recording that is cut as well, both are one source.
+
+    A folder's clips go by the recording's bare name, those cut from it by its path.
+    """
+    named = {clip.source for one in gathered if not one.is_by_path for clip in one.clips}
+    clips: list[Clip] = []
+    for one in gathered:
+        for clip in one.clips:
+            stem = PurePosixPath(clip.source).stem
+            is_same = one.is_by_path and stem in named
+            clips.append(replace(clip, source=stem) if is_same else clip)
+    return tuple(clips)
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise ClipError(f"clip folder {folder} does not exist.", DATA_HINT)
-    try:
-        return [Path(recording.path) for recording in find_recordings([folder])]
-    except CallcountError as error:
-        raise ClipError(f"clip folder {folder}: {error.what}", DATA_HINT) from error
-
-
-def _samples(path: Path, sample_rate_hz: int) -> FloatArray:
-    samples, facts = load(path, sample_rate_hz)
-    if facts.n_nonfinite:
-        raise AudioError(f"{facts.n_nonfinite} samples are NaN or infinite")
-    if len(samples) < SHORTEST_CLIP_S * sample_rate_hz:
-        length_s = len(samples) / sample_rate_hz
-        raise AudioError(f"too short: {length_s:.3f} s; at least {SHORTEST_CLIP_S} s are needed")
-    return samples
-
-
-def _source(pattern: re.Pattern[str], path: Path) -> str:
-    found = pattern.match(path.stem)
-    if found is None:
-        raise ClipError(f"clip {path.name} does not match source_pattern {pattern.pattern!r}.")
-    return found["source"]
-
-
-def _check(clip_set: ClipSet) -> None:
-    total = len(clip_set.clips) + len(clip_set.broken)
-    if len(clip_set.broken) > MAX_BROKEN_SHARE * total:
-        listed = "; ".join(f"{b.path}: {b.reason}" for b in clip_set.broken[:3])
+def _check_broken(gathered: Gathered) -> None:
+    if len(gathered.broken) > MAX_BROKEN_SHARE * gathered.n_files:
+        listed = "; ".join(f"{b.path}: {b.reason}" for b in gathered.broken[:3])
+        more = " ..." if len(gathered.broken) > 3 else ""
         raise ClipError(
-            f"{len(clip_set.broken)} of {total} clips cannot be used ({listed} ...).",
+            f"{len(gathered.broken)} of {gathered.n_files} {gathered.unit} cannot be used "
+            f"({listed}{more}).",
             "Repair or remove them.",
         )
-    for label in clip_set.classes():
+
+
+def _check_sources(clip_set: ClipSet) -> None:
+    for label in [*range(len(clip_set.labels)), BACKGROUND]:
         n_sources = len(clip_set.sources_of(label))
         if n_sources < 2:
-            name = "background" if label == BACKGROUND else f"label '{clip_set.labels[label]}'"
+            more = "annotate more recordings, or set clips.source_pattern"
+            if label == BACKGROUND:
+                more = "give --negative, lower clips.margin_s, or set clips.source_pattern"
             raise ClipError(
-                f"{name} has {n_sources} source(s); at least 2 are needed to test on unseen ones.",
-                "Add clips cut from other recordings, or set clips.source_pattern.",
+                f"{clip_set.named(label)} has {n_sources} source(s); at least 2 are needed to test "
+                "on unseen ones.",
+                f"Add clips cut from other recordings, {more}.",
             )
 
 
@@ -220,9 +172,9 @@ def _require_all(clip_set: ClipSet, sources: Sequence[str]) -> None:
     known = {clip.label for clip in clip_set.subset(sources).clips}
     for label in clip_set.classes():
         if label not in known:
-            name = "background" if label == BACKGROUND else f"label '{clip_set.labels[label]}'"
             raise ClipError(
-                f"{name} shares its few sources with others, and none was left to train on.",
+                f"{clip_set.named(label)} shares its few sources with others, and none was left to "
+                "train on.",
                 "Add clips cut from other recordings, or try another --seed.",
             )
 
@@ -231,7 +183,7 @@ def split_sources(clip_set: ClipSet, settings: ClipSettings, seed: int) -> Split
     """Split by source into train, validation and test, each class in about the shares asked for.
 
     Every class keeps at least one source in train and in validation; test is left empty of a class
-    that has too few sources.
+    that has too few sources for its share to be a whole one.
 
     Raises
     ------
@@ -244,7 +196,8 @@ def split_sources(clip_set: ClipSet, settings: ClipSettings, seed: int) -> Split
         dealt = {source for side in sides.values() for source in side}
         sources = np.array([s for s in clip_set.sources_of(label) if s not in dealt], dtype=object)
         rng.shuffle(sources)
-        n_test = max(0, min(round(len(sources) * settings.test_share), len(sources) - 2))
+        # Of few sources none is spared for a test: each serves as the unseen one in a fold.
+        n_test = max(0, min(int(len(sources) * settings.test_share + 1e-9), len(sources) - 2))
         n_validation = max(1, round(len(sources) * settings.validation_share))
         n_validation = max(0, min(n_validation, len(sources) - n_test - 1))
         sides["test"] += sources[:n_test].tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class ReportData:
         Lengths in seconds of the clips of each class.
     rule_fit : RuleFit or None
         ``None`` where no rules were fitted; the two pictures of it are then left out.
+    origins : tuple of str
+        Where clips come from and how many, beside the folders of the config.
     seed : int
         Of the resampling behind the intervals.
     """
@@ -76,6 +78,7 @@ class ReportData:
     negative: tuple[Features, ...] = ()
     clip_lengths_s: Mapping[str, NDArray[np.float64]] | None = None
     rule_fit: RuleFit | None = None
+    origins: tuple[str, ...] = ()
     seed: int = 0
 
 
@@ -110,7 +113,7 @@ def write_report(folder: Path, data: ReportData) -> list[Path]:
     """
     reports = split_reports(data)
     texts = {
-        "classification_report.txt": report_text(data.model, reports),
+        "classification_report.txt": report_text(data.model, reports, data.origins),
         "classification_report.json": json.dumps(reports, indent=2, allow_nan=False) + "\n",
         "training.csv": data.history.to_csv(index=False, lineterminator="\n"),
     }
@@ -156,10 +159,13 @@ def _drawings(
     }
 
 
-def report_text(model: str, reports: Mapping[str, Mapping[str, Any]]) -> str:
+def report_text(
+    model: str, reports: Mapping[str, Mapping[str, Any]], origins: Sequence[str] = ()
+) -> str:
     """The reports as aligned text; ``-`` stands for a figure that is not defined."""
     title = f"Classification report of the model '{plain_text(model)}'"
     parts = [f"{title}\n{'=' * len(title)}\n"]
+    parts += [f"clips from {plain_text(origin)}\n" for origin in origins]
     parts += [_split_text(report) for report in reports.values()]
     return "\n".join(parts)
 

@@ -79,6 +79,7 @@ def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str
         "seed": settings.seed,
         "front_end": run.front_end.model_dump(mode="json"),
         "network": settings.network.model_dump(mode="json"),
+        "origins": [dict(origin) for origin in run.clips.origins],
         "sources": {
             side: len(getattr(run.split, side)) for side in ("train", "validation", "test")
         },
@@ -146,6 +147,7 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
             for name, label in zip(names, run.clips.classes(), strict=True)
         },
         rule_fit=_rule_fit(run),
+        origins=tuple(run.clips.told_origins()),
         seed=settings.seed,
     )
 
@@ -214,6 +216,7 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
         seed=settings.seed,
         counts=_split_counts(run),
         data_licence=settings.clips.licence,
+        origins=run.clips.told_origins(),
         reports=split_reports(data),
         rules=_named_rules(run),
         rules_how=RULES_HOW,

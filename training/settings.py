@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from counter.config import Settings
 
@@ -107,9 +107,21 @@ class FitSettings(Settings):
 class ClipSettings(Settings):
     """Which clips, and how they are grouped and split."""
 
+    annotations: str | None = Field(None, description="table of calls marked in recordings")
+    recordings: str | None = Field(
+        None, validate_default=True, description="folder of these recordings"
+    )
+    margin_s: float = Field(
+        0.25, ge=0, le=60, description="from a marked call to the background cut beside it"
+    )
+    background_s: float = Field(
+        4.0, ge=1, le=60, description="longest background clip cut from a recording"
+    )
+    background_per_recording_s: float = Field(
+        600.0, ge=1, le=86400, description="most background cut from one recording"
+    )
     labels: dict[str, Folders] = Field(
         {"capuchinbird": ("data/Parsed_Capuchinbird_Clips",)},
-        min_length=1,
         description="label: folder or folders of its clips",
     )
     background: Folders = Field(
@@ -121,6 +133,31 @@ class ClipSettings(Settings):
     validation_share: float = Field(0.15, gt=0, lt=1, description="share of the sources")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of the sources")
     licence: str = Field("unknown", description="licence of the clips, for the model card")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _annotations_alone(cls, data: object) -> object:
+        """With annotations, clip folders are those that are named: none by default."""
+        if isinstance(data, dict) and data.get("annotations") is not None:
+            return {"labels": {}, "background": (), **data}
+        return data
+
+    @field_validator("recordings")
+    @classmethod
+    def _together(cls, value: str | None, info: ValidationInfo) -> str | None:
+        annotations = info.data.get("annotations")
+        if annotations is not None and value is None:
+            raise ValueError(f"no folder of the recordings that {annotations} is about is given")
+        if annotations is None and value is not None:
+            raise ValueError("recordings to train on need annotations, and none are given")
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _some_label(cls, value: dict[str, Folders], info: ValidationInfo) -> dict[str, Folders]:
+        if not value and info.data.get("annotations") is None:
+            raise ValueError("at least one label is needed")
+        return value
 
     @field_validator("labels", mode="before")
     @classmethod

@@ -26,7 +26,23 @@ import click
     type=click.Path(path_type=Path),
     help="Folder of clips without the call; may be repeated.",
 )
-@click.option("--label", help="Name of what --positive holds, and of the run. [default: its name]")
+@click.option(
+    "--annotations",
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="Calls marked in recordings: CSV (recording,start_s,end_s[,label]), Raven or Audacity.",
+)
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of these recordings. The calls are cut from them, and background from the rest.",
+)
+@click.option(
+    "--label",
+    help="Name of what --positive or --annotations holds, and of the run. [default: the folder's "
+    "name; of annotations, the labels in the table]",
+)
 @click.option(
     "-o",
     "--output",
@@ -44,7 +60,7 @@ import click
     help="Folds of sources to cross-validate over. [default: 3]",
 )
 def train(config: Path | None, output: Path, **flags: Any) -> None:
-    """Train on folders of short clips: with the call, and without it.
+    """Train on folders of short clips, with the call and without it, or on annotated recordings.
 
     Writes two models (mel and spectrogram) with their event rules, reports, pictures and a model
     card to OUTPUT/NAME, and names the one that counts better as the default.

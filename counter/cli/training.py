@@ -32,6 +32,8 @@ class TrainFlags:
 
     positive: tuple[Path, ...] = ()
     negative: tuple[Path, ...] = ()
+    annotations: Path | None = None
+    recordings: Path | None = None
     label: str | None = None
     assignments: tuple[str, ...] = ()
     seed: int | None = None
@@ -39,19 +41,54 @@ class TrainFlags:
 
 
 def read_settings(config: Path | None, flags: TrainFlags) -> TrainSettings:
-    """Defaults < YAML < flags; without ``config``, ``configs/default.yaml`` where there is one."""
+    """Defaults < suited to annotated calls < YAML < flags.
+
+    Without ``config``, what ``configs/default.yaml`` changes of the defaults, where it is there.
+    """
     from training.settings import TrainSettings
 
-    source = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    data = read_yaml(source) if source else {}
+    if config is not None:
+        data = read_yaml(config)
+    else:
+        data = _chosen(read_yaml(DEFAULT_CONFIG)) if DEFAULT_CONFIG.is_file() else {}
+    where = str(config or (DEFAULT_CONFIG if data else "the settings"))
+    data = _with_flags(data, flags)
+    name = _run_name(flags)
+    if name is not None and (config is None or "name" not in data):
+        data["name"] = name
+    settings = _suited(validate(TrainSettings, data, where))
+    if not flags.assignments:
+        return settings
+    # Set on what is resolved, so that one setting of a model leaves its others as they are.
+    changed = with_overrides(settings.model_dump(mode="json"), list(flags.assignments))
+    return validate(TrainSettings, changed, "--set")
+
+
+def _chosen(data: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults: the rest of the file that spells them out is no choice."""
+    from training.settings import TrainSettings
+
+    defaults = TrainSettings().model_dump(mode="json")
+    chosen = {key: value for key, value in data.items() if value != defaults.get(key)}
+    for key in ("clips", "fit"):
+        if isinstance(chosen.get(key), dict):
+            pairs = chosen[key].items()
+            chosen[key] = {name: one for name, one in pairs if one != defaults[key].get(name)}
+    return chosen
+
+
+def _with_flags(data: dict[str, Any], flags: TrainFlags) -> dict[str, Any]:
+    """A config's settings with those that have flags of their own."""
     clips = dict(data.get("clips") or {})
-    if flags.label is not None and not flags.positive:
-        raise ConfigError("--label names what --positive holds; give --positive too.")
-    if flags.positive:
+    given = {"annotations": flags.annotations, "recordings": flags.recordings}
+    clips |= {key: str(path) for key, path in given.items() if path is not None}
+    if flags.label is not None and not (flags.positive or clips.get("annotations")):
+        raise ConfigError(
+            "--label names what --positive or --annotations holds; give one of them too."
+        )
+    if flags.label or flags.positive:
         name = flags.label or flags.positive[0].resolve().name
         clips["labels"] = {name: [str(path) for path in flags.positive]}
-        if config is None or "name" not in data:
-            data["name"] = re.sub(r"[^\w.-]|^[.-]", "_", name)
     if flags.negative:
         clips["background"] = [str(path) for path in flags.negative]
     if clips:
@@ -60,12 +97,34 @@ def read_settings(config: Path | None, flags: TrainFlags) -> TrainSettings:
         data["seed"] = flags.seed
     if flags.folds is not None:
         data["rules"] = {**(data.get("rules") or {}), "folds": flags.folds}
-    settings = validate(TrainSettings, data, str(source) if source else "the settings")
-    if not flags.assignments:
+    return data
+
+
+def _run_name(flags: TrainFlags) -> str | None:
+    """The run's name by what is trained on; ``None`` where the flags say nothing of it."""
+    name = flags.label
+    if name is None and flags.positive:
+        name = flags.positive[0].resolve().name
+    elif name is None and flags.annotations:
+        name = flags.annotations.stem
+    return None if name is None else re.sub(r"[^\w.-]|^[.-]", "_", name)
+
+
+def _suited(settings: TrainSettings) -> TrainSettings:
+    """With annotations: band, rate and window that suit the calls, unless they were given."""
+    if settings.clips.annotations is None:
         return settings
-    # Set on what is resolved, so that one setting of a model leaves its others as they are.
-    changed = with_overrides(settings.model_dump(mode="json"), list(flags.assignments))
-    return validate(TrainSettings, changed, "--set")
+    from training.suited import suited
+
+    settings, facts = suited(settings)
+    if facts is not None:
+        one = next(iter(settings.models.values()))
+        stderr().print(
+            f"Suited to {facts.n_calls} annotated calls: {one.low_hz:g} to {one.high_hz:g} Hz at "
+            f"{one.sample_rate_hz} Hz, windows of {settings.fit.window_s:.2f} s. A config's "
+            "models and fit.window_s go before this."
+        )
+    return settings
 
 
 def run_train(settings: TrainSettings, output: Path) -> RunResult:
@@ -130,8 +189,11 @@ def _print_result(result: RunResult) -> None:
         )
     console = stdout()
     console.print(table)
-    for broken in next(iter(result.runs.values())).clips.broken:
+    clips = next(iter(result.runs.values())).clips
+    for broken in clips.broken:
         console.print(f"skipped {broken.path}: {broken.reason}", markup=False)
+    for remark in clips.remarks:
+        console.print(remark, markup=False)
     console.print(
         "Count error: calls a made recording of unseen sources. "
         f"Bundles, reports and model card: {escape(str(result.folder))}"

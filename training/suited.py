@@ -1,0 +1,223 @@
+"""Settings suited to annotated calls: the band they fill, and steps and windows of their length.
+
+The defaults suit one bird. Whoever has marked calls in recordings has said how long they are and
+where in the spectrum to look, so a run on another species needs no config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from counter.audio import probe
+from counter.errors import AudioError
+from counter.records import FloatArray
+from training.cuts import AnnotatedCalls, annotated_calls
+from training.pieces import Span, cut_out
+from training.settings import FrontEndSettings, TrainSettings
+
+RATES_HZ = (2000, 4000, 8000, 16000, 24000, 32000, 48000, 96000, 192000, 256000, 384000)
+# So much of every recording is looked at.
+MOST_CALLS, MOST_BACKGROUND_S = 40, 60.0
+SPECTRUM_S, SILENCE_POWER = 0.064, 1e-12
+LOWEST_HZ, BANDS_PER_OCTAVE = 40.0, 6
+# A call whose loudest band holds less than this many times the background's power is not heard.
+LEAST_RATIO = 4.0
+# Nor is a band with less than this share of the call's loudest: where MP3 leaves no background at
+# all, the faintest overtone stands out.
+LEAST_SHARE = 0.01
+# Left out at either end: this share of what stands out of a call, and of all calls.
+ODD_SHARE, ODD_CALLS = 0.05, 0.1
+# The band is wider than the calls by this factor on either side.
+ROOM = 1.15
+# What a recording holds of its own Nyquist frequency, above which filters have done their work.
+HIGHEST_SHARE = 0.9
+# A score stands for at most this share of a short call, and for so many seconds.
+FRAME_SHARE, FRAME_S = 1 / 6, (0.008, 0.128)
+HOPS_PER_FRAME, LEAST_HOP = 4, 8
+LEAST_BINS = 24
+# A training window is this much longer than a long call, and a number of frames within these.
+WINDOW_ROOM, WINDOW_FRAMES = 1.3, (32, 128)
+SHORT_CALL, LONG_CALL = 0.1, 0.95
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What annotated calls are like.
+
+    Attributes
+    ----------
+    n_calls : int
+        Calls that stand out of the background.
+    low_hz, high_hz : float
+        The band that they stand out in.
+    short_s, long_s : float
+        Length of a short call and of a long one.
+    """
+
+    n_calls: int
+    low_hz: float
+    high_hz: float
+    short_s: float
+    long_s: float
+
+
+def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
+    """Settings with front ends and training windows suited to the annotated calls.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        Whatever of ``models`` and ``fit.window_s`` was given is left as it is; without
+        ``clips.annotations`` all is.
+
+    Returns
+    -------
+    settings : TrainSettings
+    facts : CallFacts or None
+        What they were suited to; ``None`` where nothing was changed, as when no call stands out.
+
+    Raises
+    ------
+    CallcountError
+        Annotations that cannot be used.
+    """
+    has_models = "models" in settings.model_fields_set
+    has_window = "window_s" in settings.fit.model_fields_set
+    if settings.clips.annotations is None or (has_models and has_window):
+        return settings, None
+    facts = call_facts(annotated_calls(settings.clips), tuple(settings.clips.labels))
+    if facts is None:
+        return settings, None
+    models, fit = settings.models, settings.fit
+    if not has_models:
+        models = {name: front_end_for(facts, one.kind) for name, one in models.items()}
+    if not has_window:
+        frames_s = [HOPS_PER_FRAME * x.hop_samples / x.sample_rate_hz for x in models.values()]
+        fit = fit.model_copy(update={"window_s": window_s_for(facts, min(frames_s))})
+    return settings.model_copy(update={"models": models, "fit": fit}), facts
+
+
+def front_end_for(facts: CallFacts, kind: str) -> FrontEndSettings:
+    """A front end that hears the band of the calls, at the lowest rate that holds it."""
+    wanted_hz = 2 * facts.high_hz / HIGHEST_SHARE
+    rate_hz = next((rate for rate in RATES_HZ if rate >= wanted_hz), RATES_HZ[-1])
+    high_hz = min(facts.high_hz, HIGHEST_SHARE * rate_hz / 2)
+    frame_s = float(np.clip(FRAME_SHARE * facts.short_s, *FRAME_S))
+    hop = 2 ** int(np.log2(max(frame_s * rate_hz / HOPS_PER_FRAME, LEAST_HOP)) + 1e-9)
+    width_hz = high_hz - facts.low_hz
+    window = 2 * hop
+    while width_hz * window / rate_hz < LEAST_BINS:
+        window *= 2
+    defaults = FrontEndSettings(kind=kind)
+    return FrontEndSettings(
+        kind=kind,
+        sample_rate_hz=rate_hz,
+        window_samples=window,
+        hop_samples=hop,
+        low_hz=facts.low_hz,
+        high_hz=high_hz,
+        n_bands=min(defaults.n_bands, int(width_hz * window / rate_hz)),
+    )
+
+
+def window_s_for(facts: CallFacts, frame_s: float) -> float:
+    """Length of a training window: a long call with room, in whole frames."""
+    n_frames = np.clip(np.ceil(WINDOW_ROOM * facts.long_s / frame_s), *WINDOW_FRAMES)
+    return float(n_frames * frame_s)
+
+
+def call_facts(annotated: AnnotatedCalls, labels: Sequence[str]) -> CallFacts | None:
+    """Measure the annotated calls of some labels (none named: all) against their backgrounds.
+
+    For each call, how many decibels it stands over its recording's background, in bands of a sixth
+    of an octave. What is above half of its highest such figure is the call; its band holds all of
+    that but ``ODD_SHARE`` at either end. The band of all calls leaves out ``ODD_CALLS`` of them at
+    either end.
+
+    Returns
+    -------
+    CallFacts or None
+        ``None`` where no call stands out, or no recording has background beside its calls.
+    """
+    lengths_s: list[float] = []
+    bands_hz: list[Span] = []
+    for name, calls in annotated.calls.items():
+        wanted = [one for one in calls if not (labels and one.label) or one.label in labels]
+        spans = [(one.start_s, one.end_s) for one in wanted]
+        lengths_s += [end_s - start_s for start_s, end_s in spans]
+        try:
+            bands_hz += _bands_hz(annotated, name, spans)
+        except AudioError:
+            continue  # named, and counted with what failed, when clips are cut
+    if not bands_hz:
+        return None
+    low_hz, high_hz = np.array(bands_hz).T
+    return CallFacts(
+        n_calls=len(bands_hz),
+        low_hz=_rounded(float(np.quantile(low_hz, ODD_CALLS)) / ROOM),
+        high_hz=_rounded(float(np.quantile(high_hz, 1 - ODD_CALLS)) * ROOM),
+        short_s=float(np.quantile(lengths_s, SHORT_CALL)),
+        long_s=float(np.quantile(lengths_s, LONG_CALL)),
+    )
+
+
+def _rounded(hz: float) -> float:
+    """To two digits: more would pretend that the band is known better."""
+    return float(f"{hz:.2g}")
+
+
+def _bands_hz(annotated: AnnotatedCalls, name: str, spans: Sequence[Span]) -> list[Span]:
+    """The band of every call of one recording that stands out of its background."""
+    kept = np.linspace(0, len(spans), min(len(spans), MOST_CALLS), endpoint=False).astype(int)
+    calls = [spans[index] for index in kept]
+    rest = annotated.background_spans(name, MOST_BACKGROUND_S)
+    if not calls or not rest:
+        return []
+    rate_hz = probe(annotated.paths[name]).sample_rate_hz
+    cut = cut_out(annotated.paths[name], [*calls, *rest], rate_hz)
+    powers = [_band_powers(one, rate_hz) for one in cut if len(one)]
+    background = np.median(powers[len(calls) :], axis=0)
+    bands_hz = (_standing_out(one, background, rate_hz) for one in powers[: len(calls)])
+    return [one for one in bands_hz if one is not None]
+
+
+def _edges_hz(sample_rate_hz: int) -> NDArray[np.float64]:
+    """Edges of the bands, shape (n_bands + 1,)."""
+    octaves = np.log2(HIGHEST_SHARE * sample_rate_hz / 2 / LOWEST_HZ)
+    edges_hz: NDArray[np.float64] = LOWEST_HZ * 2 ** np.linspace(
+        0, octaves, int(octaves * BANDS_PER_OCTAVE) + 1
+    )
+    return edges_hz
+
+
+def _band_powers(samples: FloatArray, sample_rate_hz: int) -> NDArray[np.float64]:
+    """Mean power of a sound in each band, shape (n_bands,); above 0."""
+    size = int(SPECTRUM_S * sample_rate_hz)
+    padded = np.pad(samples, (0, max(0, size - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 2]
+    power = (np.abs(np.fft.rfft(frames * np.hanning(size))) ** 2).mean(axis=0)
+    # A band may be narrower than a bin: the power up to each edge is read between bins.
+    up_to = np.concatenate([[0], np.cumsum(power)])
+    places = _edges_hz(sample_rate_hz) * size / sample_rate_hz + 0.5
+    bands: NDArray[np.float64] = np.diff(np.interp(places, np.arange(len(up_to)), up_to))
+    return bands + SILENCE_POWER
+
+
+def _standing_out(
+    call: NDArray[np.float64], background: NDArray[np.float64], sample_rate_hz: int
+) -> Span | None:
+    """Lowest and highest frequency of what stands out; ``None`` where nothing does."""
+    excess = call - background
+    level = np.where(excess >= LEAST_SHARE * excess.max(), np.log(call / background), 0)
+    if level.max() < np.log(LEAST_RATIO):
+        return None
+    over = np.maximum(level - level.max() / 2, 0)
+    share = np.cumsum(over) / over.sum()
+    edges_hz = _edges_hz(sample_rate_hz)
+    low = int(np.searchsorted(share, ODD_SHARE))
+    high = int(np.searchsorted(share, 1 - ODD_SHARE))
+    return float(edges_hz[low]), float(edges_hz[high + 1])
