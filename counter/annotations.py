@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from urllib.parse import unquote
 
 from counter.calltables import Annotation, read_annotations
 from counter.errors import CallcountError
@@ -91,16 +92,21 @@ class _Names:
     """Recordings to be found by their path or stem."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = set(names)
+        # A backslash in a table may part folders or be the name's own.
+        self._names = {name.replace("\\", "/"): name for name in names}
+        self._names |= {name: name for name in names}
         self._by_stem: dict[str, list[str]] = {}
         for name in names:
             self._by_stem.setdefault(_without_suffix(name).rpartition("/")[2], []).append(name)
 
     def find(self, call: Annotation) -> str | None:
         """The recording that an annotation names; ``None`` where it is none of them."""
-        if call.recording in self._names:
-            return call.recording
-        for path in (call.recording, _without_suffix(call.recording)):
+        # Tables that callcount names after recordings have %3A for a colon, and the like.
+        forms = list(dict.fromkeys((call.recording, unquote(call.recording))))
+        for path in forms:
+            if path in self._names:
+                return self._names[path]
+        for path in (*forms, *map(_without_suffix, forms)):
             alike = self._by_stem.get(path.rpartition("/")[2], [])
             nearest = [name for name in alike if _without_suffix(name) == path]
             if alike and not nearest:

@@ -12,11 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from counter.cells import plain
 from counter.errors import CallcountError
 
 CSV_COLUMNS = ("recording", "start_s", "end_s")
 RAVEN_COLUMNS = ("Begin Time (s)", "End Time (s)")
-_RAVEN_RECORDING = ("Begin Path", "Begin File")
+# Written by callcount: the path relative to the folder scanned, which no move of it changes.
+RAVEN_NAME = "Callcount Recording"
+_RAVEN_RECORDING = (RAVEN_NAME, "Begin Path", "Begin File")
 _RAVEN_LABEL = ("Annotation", "Species", "label")
 # Where several files were opened as one sequence, its times run on; this one is the file's own.
 _RAVEN_OFFSET = "File Offset (s)"
@@ -58,12 +61,12 @@ class Annotation:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which column holds what; -1 where there is none, ``name`` where no column names the file."""
+    """Which column holds what; -1 where there is none, ``name`` where none names the recording."""
 
     start: int
     end: int
     label: int = -1
-    recording: int = -1
+    recordings: tuple[int, ...] = ()
     offset: int = -1
     view: int = -1
     selection: int = -1
@@ -75,12 +78,13 @@ def read_annotations(path: Path) -> tuple[Annotation, ...]:
 
     CSV has the columns ``recording,start_s,end_s`` and may have ``label``; further ones are passed
     over. A Raven table (tab-separated ``.txt``) has ``Begin Time (s)`` and ``End Time (s)``; the
-    recording is in ``Begin Path`` or ``Begin File``, else in the table's own name without
-    ``.Table.1.selections.txt``; the label in ``Annotation``, ``Species`` or ``label``; with
-    ``File Offset (s)`` the start is taken from it; a selection listed once for each view counts
-    once. Audacity labels are lines of start, end and label, tab-separated; the recording is the
-    file's stem. In a folder every ``*.txt`` below it is read, in name order; names of recordings
-    that come from a table's own name are relative to the folder.
+    recording is in ``Callcount Recording``, ``Begin Path`` or ``Begin File``, else in the table's
+    own name without ``.Table.1.selections.txt``; the label in ``Annotation``,
+    ``Species`` or ``label``; with ``File Offset (s)`` the start is taken from it; a selection
+    listed once for each view counts once. Audacity labels are lines of start, end and label,
+    tab-separated; the recording is the file's stem. In a folder every ``*.txt`` below it is read,
+    in name order; names of recordings that come from a table's own name are relative to the
+    folder.
 
     Parameters
     ----------
@@ -170,12 +174,12 @@ def _layout(kind: str, header: Sequence[str], path: Path, name: str) -> _Layout:
         found = ", ".join(at) or "none"
         raise CallcountError(f"{path}: no column {', '.join(missing)}; found {found}.")
     if kind == "csv":
-        return _Layout(at["start_s"], at["end_s"], at.get("label", -1), at["recording"])
+        return _Layout(at["start_s"], at["end_s"], at.get("label", -1), (at["recording"],))
     return _Layout(
         start=at[RAVEN_COLUMNS[0]],
         end=at[RAVEN_COLUMNS[1]],
-        label=_first(at, _RAVEN_LABEL),
-        recording=_first(at, _RAVEN_RECORDING),
+        label=next((at[title] for title in _RAVEN_LABEL if title in at), -1),
+        recordings=tuple(at[title] for title in _RAVEN_RECORDING if title in at),
         offset=at.get(_RAVEN_OFFSET, -1),
         view=at.get("View", -1),
         selection=at.get("Selection", -1),
@@ -183,14 +187,10 @@ def _layout(kind: str, header: Sequence[str], path: Path, name: str) -> _Layout:
     )
 
 
-def _first(at: dict[str, int], titles: Sequence[str]) -> int:
-    return next((at[title] for title in titles if title in at), -1)
-
-
 def _calls(rows: Iterator[list[str]], layout: _Layout, path: Path) -> Iterator[Annotation]:
     """The calls of all rows; ``rows`` is a csv reader and knows its line."""
     file = str(path)
-    n_columns = max(layout.start, layout.end, layout.recording) + 1
+    n_columns = max(layout.start, layout.end, *layout.recordings[:1]) + 1
     views: dict[str, str] = {}
     for row in rows:
         # Audacity puts the frequencies of a label on a line of their own, after a backslash
@@ -202,9 +202,9 @@ def _calls(rows: Iterator[list[str]], layout: _Layout, path: Path) -> Iterator[A
         if layout.view >= 0 and layout.selection >= 0 and _is_other_view(row, layout, views):
             continue
         start_s, end_s = _times(row, layout, file, line)
-        name = row[layout.recording].strip() if layout.recording >= 0 else ""
-        label = row[layout.label].strip() if 0 <= layout.label < len(row) else ""
-        name = name.replace("\\", "/") or layout.name
+        named = (row[place].strip() for place in layout.recordings if place < len(row))
+        label = plain(row[layout.label].strip()) if 0 <= layout.label < len(row) else ""
+        name = plain(next(filter(None, named), "")).replace("\\", "/") or layout.name
         if not name:
             raise CallcountError(f"{file}, row {line}: no recording is named.")
         yield Annotation(name, label, start_s, end_s, file, line)

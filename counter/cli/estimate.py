@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from counter.cli.tableoption import spreadsheet_option
+
 
 @click.command(short_help="Correct counts by a checked sample, with an interval.")
 @click.argument("results", type=click.Path(path_type=Path))
@@ -34,6 +36,7 @@ import click
     metavar="NEW_BUNDLE",
     help="Write a copy of the scan's bundle that also gives probabilities, fitted on the checks.",
 )
+@spreadsheet_option
 def estimate(
     results: Path,
     sample: Path,

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from counter.cli.tableoption import spreadsheet_option
+
 
 @click.command(short_help="Compare a scan with annotated calls.")
 @click.argument("results", type=click.Path(path_type=Path))
@@ -44,6 +46,7 @@ import click
     type=click.Path(path_type=Path),
     help="Folder for tables and pictures. [default: evaluation, in the folder of RESULTS]",
 )
+@spreadsheet_option
 def evaluate(
     results: Path, truth: Path, iou: float | None, collar_s: float | None, **options: Any
 ) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from counter.cli.tableoption import spreadsheet_option
+
 
 @click.command(short_help="Pick the clips most worth a person's ear.")
 @click.argument(
@@ -42,6 +44,7 @@ import click
     help="Seed of what is drawn by chance; equal seeds pick equal clips.",
 )
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Threads. [default: one per core]")
+@spreadsheet_option
 @click.pass_context
 def mine(context: click.Context, paths: tuple[Path, ...], output: Path, **options: Any) -> None:
     """Pick the clips of RECORDINGS (files, folders) that a model would learn most from.

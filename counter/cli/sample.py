@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from counter.cli.tableoption import spreadsheet_option
+
 
 @click.command(short_help="Draw stretches of a scan to check by ear.")
 @click.argument("results", type=click.Path(path_type=Path))
@@ -53,6 +55,7 @@ import click
     type=click.Path(path_type=Path),
     help="Folder that the recordings are in now. [default: where they were scanned]",
 )
+@spreadsheet_option
 def sample(results: Path, output: Path, by: str, recordings: Path | None, **options: Any) -> None:
     """Draw stretches of the scan RESULTS for a person to check.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from counter.annotations import Annotation, match_recordings
+from counter.cells import plain
 from counter.config import suggest
 from counter.errors import CallcountError
 from counter.estimation.units import Heard, Stretches, cut
@@ -99,7 +100,8 @@ def _read_table(table: Path, by: str) -> list[dict[str, str]]:
                     raise CallcountError(
                         f"{table} has no column {column!r}{near}, only: {', '.join(header)}."
                     )
-            return [{key: (row[key] or "").strip() for key in (RECORDING, by)} for row in rows]
+            wanted = (RECORDING, by)
+            return [{key: plain((row[key] or "").strip()) for key in wanted} for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CallcountError(f"cannot read {table}: {error}.", "Check the path.") from error
 

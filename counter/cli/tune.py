@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from counter.cli.tableoption import spreadsheet_option
+
 
 @click.command(short_help="Choose the event rules on annotated recordings.")
 @click.argument("results", type=click.Path(path_type=Path))
@@ -47,6 +49,7 @@ import click
     is_flag=True,
     help="Fit probabilities as well: Platt's curve, from 1,000 events on isotonic steps.",
 )
+@spreadsheet_option
 def tune(results: Path, truth: Path, output: Path | None, **options: Any) -> None:
     """Choose event rules by the annotated calls of RESULTS, a scan with --keep-scores.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from counter.cells import plain
 from counter.errors import CallcountError
 from counter.output.own import MADE_BY
 
@@ -56,7 +57,7 @@ def read_filled(table: Path, needed: Sequence[str], again: str) -> Iterator[Fill
     if missing := [name for name in needed if name not in (rows.fieldnames or ())]:
         raise CallcountError(f"{table} has no column {missing[0]}.", again)
     for row in rows:
-        cells = {name: (row[name] or "").strip() for name in needed}
+        cells = {name: plain((row[name] or "").strip()).strip() for name in needed}
         yield FilledRow(f"{table}, row {rows.line_num}", cells)
 
 

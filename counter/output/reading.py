@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from counter.cells import plain
 from counter.config import EventRules, validate
 from counter.errors import CallcountError
 from counter.output.columns import is_event_header, is_result_header, result_labels
@@ -176,12 +177,12 @@ def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _recording(row: Mapping[str, str], path: Path) -> ScannedRecording:
-    name, status = row["recording"], row["status"]
+    name, status = plain(row["recording"]), row["status"]
     try:
         found = ScannedRecording(
             name=name,
             status=status,
-            message=row["message"],
+            message=plain(row["message"]),
             duration_s=float(row["duration_s"]) if row["duration_s"] else None,
             scanned_s=float(row["scanned_s"]),
             calls=None if status == FAILED else int(row["calls"]),
@@ -241,7 +242,7 @@ def _event_rows(path: Path) -> pd.DataFrame:
 
 def _places(column: pd.Series, places: Mapping[str, int], path: Path) -> NDArray[np.int64]:
     """The place of each value of a column of categories."""
-    known = [places.get(str(name), -1) for name in column.cat.categories]
+    known = [places.get(plain(str(name)), -1) for name in column.cat.categories]
     if -1 in known:
         strange = column.cat.categories[known.index(-1)]
         raise CallcountError(f"{path}: {strange!r} is no {column.name} of this scan.", _SCAN_AGAIN)

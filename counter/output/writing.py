@@ -1,7 +1,8 @@
 """Tables as CSV and data as JSON, in UTF-8, written whole or not at all.
 
 A name that is no valid text (bytes of another encoding) is written with escapes; in JSON they read
-as the very same characters.
+as the very same characters. In tables no text looks like a formula, unless ``spreadsheet_safe``
+says otherwise.
 """
 
 from __future__ import annotations
@@ -9,15 +10,41 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from counter.cells import cell
 from counter.output.paths import atomic_write
 
+_IS_SAFE = ContextVar("spreadsheet_safe", default=True)
+# The csv module quotes what holds a character of the line ending: lone carriage returns, and what
+# else a spreadsheet may take for the end of a cell.
+_LINE_END = ";\t\r\n"
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a header and rows, parted by commas, lines ending in a line feed.
+
+@contextmanager
+def spreadsheet_safe(is_wanted: bool) -> Iterator[None]:
+    """Say whether tables written in this block are made safe for spreadsheets; else they are."""
+    before = _IS_SAFE.set(is_wanted)
+    try:
+        yield
+    finally:
+        _IS_SAFE.reset(before)
+
+
+def write_csv(
+    path: Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    delimiter: str = ",",
+) -> None:
+    """Write a header and rows, lines ending in a line feed, one row after the other.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe (``counter.cells``).
 
     Parameters
     ----------
@@ -28,25 +55,34 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     rows : iterable of sequences
         Cells as text, or what ``str`` makes of them; ``None`` is an empty cell. Without rows the
         header stands alone.
+    delimiter : str
+        What parts the cells.
 
     Raises
     ------
     OutputError
         The file cannot be written; what stood at ``path`` is unchanged.
     """
+    line = _line_maker(delimiter, is_safe=_IS_SAFE.get())
     with (
         atomic_write(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        file.write(_line(header))
-        file.writelines(_line(row) for row in rows)
+        file.write(line(header))
+        file.writelines(map(line, rows))
 
 
-def _line(row: Sequence[object]) -> str:
-    # The csv module quotes a lone carriage return only if the line ending holds one.
+def _line_maker(delimiter: str, *, is_safe: bool) -> Callable[[Sequence[object]], str]:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow(row)
-    return text.getvalue().removesuffix("\r\n") + "\n"
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=_LINE_END)
+
+    def line(row: Sequence[object]) -> str:
+        text.seek(0)
+        text.truncate()
+        writer.writerow(cell(one, is_safe=is_safe) if isinstance(one, str) else one for one in row)
+        return text.getvalue().removesuffix(_LINE_END) + "\n"
+
+    return line
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
