@@ -293,11 +293,13 @@ def test_recordings_that_do_not_decode_are_named_and_too_many_refused(field):
     assert clips.sources_of(0) == sorted({*field.names, *names} - {"b.flac"})
 
 
-def test_samples_that_are_no_numbers_cost_their_recording(field):
+def test_samples_that_are_no_numbers_are_taken_as_a_scan_takes_them(field):
     sound = chirps()
-    sound[5000] = np.nan
+    sound[20000] = np.nan
     write(field.season / "a.wav", sound, RATE_HZ, subtype="FLOAT")
-    assert "a.wav: 1 samples are NaN" in field.refusal()
+    clips = field.clips()
+    assert all(np.isfinite(clip.samples).all() for clip in clips.clips)
+    assert "a.wav" in clips.sources_of(0)
 
 
 @pytest.mark.parametrize("n_recordings", [2, 3, 4, 5, 6, 9])

@@ -26,7 +26,7 @@ FLOORS = (
     {"errors", "cells"},
     {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"},
-    {"detector", "evaluation", "mining"},
+    {"detector", "evaluation", "mining", "spans"},
     {"scan", "output"},
     {"cli"},
 )

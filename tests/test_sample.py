@@ -12,10 +12,10 @@ from bundles import MODEL_RATE_HZ, TONE_HZ, calls
 from outcomes import refusal, rows_of
 
 from counter.bundle import read_bundle
-from counter.cli.cutting import read_spans
 from counter.cli.main import run
 from counter.cli.sampling import MARGIN_S
 from counter.output.clipplot import ClipFacts, draw_clip
+from counter.spans import read_spans
 
 # The model hears the tones of TONE_HZ and misses the ones of another pitch.
 TONES_S = {"east/a.wav": (3.0, 8.0, 25.0), "east/b.wav": (), "west/c.wav": (4.0, 16.0)}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from counter.audio import MonoStream
-from counter.errors import AudioError
 from counter.records import FloatArray
+from counter.spans import read_spans
 from counter.timebase import Timebase
 from training.settings import ClipSettings
 
@@ -64,7 +64,7 @@ def cut_out(path: str, spans: Sequence[Span], sample_rate_hz: int) -> list[Float
     Parameters
     ----------
     path : str
-        The recording.
+        The recording. Samples that are no numbers are taken as 0, as in a scan.
     spans : sequence of (start_s, end_s)
         In any order; may overlap.
     sample_rate_hz : int
@@ -78,20 +78,12 @@ def cut_out(path: str, spans: Sequence[Span], sample_rate_hz: int) -> list[Float
     Raises
     ------
     AudioError
-        It does not decode, or holds NaN or infinite samples.
+        It does not decode.
     """
     timebase = Timebase(sample_rate_hz, 1)
-    edges = np.array([[timebase.samples(edge_s) for edge_s in span] for span in spans]).T
-    cut = [np.zeros(stop - start, np.float32) for start, stop in edges.T]
-    first = 0
-    with MonoStream(path, sample_rate_hz) as stream:
-        for block in stream:
-            last = first + len(block)
-            for index in np.flatnonzero((edges[0] < last) & (edges[1] > first)):
-                start, stop = max(edges[0, index], first), min(edges[1, index], last)
-                begin = start - edges[0, index]
-                cut[index][begin : begin + stop - start] = block[start - first : stop - first]
-            first = last
-        if stream.n_nonfinite:
-            raise AudioError(f"{stream.n_nonfinite} samples are NaN or infinite")
-    return [samples[: max(0, first - start)] for samples, start in zip(cut, edges[0], strict=True)]
+    edges = [(timebase.samples(start_s), timebase.samples(end_s)) for start_s, end_s in spans]
+    order = sorted(range(len(edges)), key=lambda index: edges[index])
+    found = read_spans(Path(path), sample_rate_hz, [edges[index] for index in order])
+    # A span is a view of what was read: copied, the rest can go.
+    cut = {index: samples.copy() for index, samples in zip(order, found, strict=True)}
+    return [cut[index] for index in range(len(edges))]

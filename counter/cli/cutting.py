@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import soundfile as sf
 from rich.progress import track
 
-from counter.audio import MonoStream, probe
+from counter.audio import probe
 from counter.cli.console import stderr
 from counter.errors import AudioError, CallcountError, OutputError
 from counter.output.clipplot import ClipFacts, draw_clip
-from counter.records import FloatArray
+from counter.spans import read_spans
 
 RECORDING, CLIP = "recording", "clip"
 
@@ -132,33 +131,3 @@ def _cut_recording(folder: Path, cuts: Sequence[Cut], file: Path) -> None:
             freq_max_hz=min(rate_hz / 2, cut.freq_max_hz),
         )
         draw_clip(clip, facts, folder / cut.picture)
-
-
-def read_spans(file: Path, rate_hz: int, spans: Sequence[tuple[int, int]]) -> Iterator[FloatArray]:
-    """Samples of each span of a recording, in one forward pass; mono, at the file's own rate.
-
-    Parameters
-    ----------
-    file : Path
-        The recording.
-    rate_hz : int
-        Its sample rate.
-    spans : sequence of (int, int)
-        First sample and the one after the last, in order of the first; they may overlap.
-
-    Yields
-    ------
-    array of float32, shape (n_samples,)
-        Shorter than the span where the recording ends before.
-    """
-    with MonoStream(file, rate_hz) as stream:
-        blocks = iter(stream)
-        held, start = np.zeros(0, np.float32), 0
-        for first, stop in spans:
-            drop = min(max(first - start, 0), len(held))
-            held, start = held[drop:], start + drop
-            while start + len(held) < stop and (block := next(blocks, None)) is not None:
-                held = np.concatenate([held, block])
-                drop = min(max(first - start, 0), len(held))
-                held, start = held[drop:], start + drop
-            yield held[max(first - start, 0) : stop - start]
