@@ -327,11 +327,23 @@ class TestLabels:
 
     def test_one_without_calls_keeps_its_rules(self, here, capsys):
         silent = [drawn(40 + n, 0) for n in range(8)]
-        work = scanned(here, {"frog": quiet_calls(8), "owl": silent})
+        chance = {"method": "platt", "scores": [0.2, 0.8], "probabilities": [0.1, 0.9]}
+        told = {"frog": {"events": 5}, "owl": {"events": 6}}
+        work = scanned(
+            here,
+            {"frog": quiet_calls(8), "owl": silent},
+            calibration={"frog": chance, "owl": chance},
+            provenance={"rules_learned_on": told, "calibration": told, "calibrated_from": "x"},
+        )
         assert tune(work) == 0
         assert "owl keeps its rules: 0 of 8 recordings hold a call" in capsys.readouterr().err
-        rules = read_bundle(here / "r" / "tuned").spec.rules
-        assert rules["owl"] == RULES != rules["frog"]
+        spec = read_bundle(here / "r" / "tuned").spec
+        assert spec.rules["owl"] == RULES != spec.rules["frog"]
+        assert list(spec.calibration) == ["owl"]
+        provenance = dict(spec.provenance)
+        assert provenance.pop("tuning")["labels"]["frog"]["rules_before_learned_on"] == told["frog"]
+        assert provenance == {key: {"owl": told["owl"]} for key in provenance}
+        assert set(provenance) == {"rules_learned_on", "calibration"}
 
 
 class TestRefusals:
@@ -384,6 +396,14 @@ class TestRefusals:
         assert "--partial" in refusal(capsys)
         assert tune(quiet, "--partial") == 0
         assert "left out 1 recordings that were not scanned" in capsys.readouterr().err
+
+    def test_calls_without_length_count_and_cannot_be_found(self, quiet, here, capsys):
+        with quiet.truth.open("a") as file:
+            file.write("site/000.wav,1,1,frog\n")
+        assert tune(quiet) == 0
+        assert "1 calls have no length and cannot be found" in capsys.readouterr().err
+        totals = told_of(here / "r" / "tuned")["labels"]["frog"]["figures"]["left_out"]["totals"]
+        assert (totals["true"], totals["missed"]) == (37, 1)
 
     def test_fewer_recordings_than_folds(self, quiet, capsys):
         assert tune(quiet, "--folds", 13) == 2
@@ -465,6 +485,15 @@ class TestProbabilities:
         totals = totals["labels"]["frog"]["totals"]
         assert (told["events"], told["calls"]) == (totals["counted"], totals["paired"])
         assert (here / "sure" / "reliability.png").read_bytes().startswith(PNG)
+
+    def test_evaluate_leaves_out_labels_without_both_kinds_of_events(self, here, capsys):
+        loud = [drawn(n, 3, level=0.85, spread=0.12) for n in range(12)]
+        sure = [drawn(50 + n, 3, level=0.95, spread=0.01) for n in range(12)]
+        work = scanned(here, {"frog": loud, "owl": sure})
+        assert self.evaluate(work, "--calibrate", "both") == 0
+        assert "no probability for owl" in capsys.readouterr().err
+        assert list(read_bundle(here / "both").spec.calibration) == ["frog"]
+        assert (here / "both" / "reliability-frog.png").read_bytes().startswith(PNG)
 
     def test_evaluate_refuses_before_anything_is_written(self, quiet, here, capsys):
         before = hashes(here)
@@ -582,6 +611,8 @@ class TestScanRules:
     def test_a_missing_file_is_told(self, tones, tone_bundle, here, capsys):
         assert self.scan(tones, "r", "--model", tone_bundle.path, "--rules", "gone.yaml") == 2
         assert "cannot read gone.yaml" in refusal(capsys)
+        assert self.scan(tones, "r", "--model", tone_bundle.path, "--rules", here) == 2
+        assert f"is a folder. Name a file: {here / 'rules.yaml'}" in refusal(capsys)
 
     def test_one_set_serves_all_labels_and_named_sets_their_own(self, here):
         bundle = make_tone_bundle(here / "two", LABELS_HZ)

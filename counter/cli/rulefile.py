@@ -17,6 +17,9 @@ import yaml
 from counter.config import EventRules, read_yaml, suggest
 from counter.errors import ConfigError
 
+# What ``tune`` calls it, in the folder of a bundle.
+RULES_FILE = "rules.yaml"
+
 
 @dataclass(frozen=True)
 class RuleLayers:
@@ -76,6 +79,8 @@ def with_rules(path: Path, rules: Mapping[str, EventRules]) -> dict[str, EventRu
         The file cannot be read or holds no rule, names a label or rule that there is not, mixes
         both forms, or a value is out of its range.
     """
+    if path.is_dir():
+        raise ConfigError(f"--rules {path} is a folder.", f"Name a file: {path / RULES_FILE}, say.")
     by_label = _by_label(path, read_yaml(path), list(rules))
     return {
         label: own.updated(by_label[label], f"{path}, rules of {label}")

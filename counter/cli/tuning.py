@@ -19,7 +19,7 @@ from counter.cli.calibrating import Calibrated, Verified, calibrate_each, draw_r
 from counter.cli.console import stderr
 from counter.cli.keptscores import heard, scores_of
 from counter.cli.rebundling import NewBundle
-from counter.cli.rulefile import rules_text
+from counter.cli.rulefile import RULES_FILE, rules_text
 from counter.cli.truth import Beside, lay_beside
 from counter.cli.tuningprint import print_tuning
 from counter.errors import CallcountError
@@ -32,7 +32,6 @@ from counter.output.tuning_picture import draw_tuning
 from counter.output.tuning_tables import (
     PICTURE_FILE,
     REPORT_FILE,
-    RULES_FILE,
     TunedLabel,
     Tuning,
     brief,

@@ -10,10 +10,11 @@ from rich.table import Table
 
 from counter.cli.calibrating import Calibrated
 from counter.cli.console import measure_cells, stderr, stdout
+from counter.cli.rulefile import RULES_FILE
 from counter.evaluation.comparison import KINDS
 from counter.evaluation.rulesearch import FLAT_CALLS, FLAT_SHARE, RULE_OF
 from counter.evaluation.season import table_costs
-from counter.output.tuning_tables import RULES_FILE, WAYS, TunedLabel, Tuning, figures
+from counter.output.tuning_tables import WAYS, TunedLabel, Tuning, figures
 
 _WAY_TITLES = {"before": "as scanned", "left_out": "left out", "fitted": "fitted"}
 _ROWS = {

@@ -142,18 +142,34 @@ class Tried:
 Cost = Callable[[Candidate], float]
 
 
-def starts() -> list[Candidate]:
-    """Where a search begins: threshold and smoothing depend on each other, so from each of these
-    the valley is looked for anew."""
-    return [Candidate(smooth_share=share) for share in SMOOTH_SHARES]
+def n_starts() -> int:
+    """How often ``search`` calls its ``tick``."""
+    return len(SMOOTH_SHARES)
 
 
-def descend(best: Candidate, cost: Cost) -> Candidate:
-    """Move one setting after the other to its flat middle, ``ROUNDS`` times around.
+def search(cost: Cost, tick: Callable[[], None]) -> Candidate:
+    """The best point that is found: from a few starts, one setting after the other.
 
-    Each goes to the middle of the flat region around its least cost, so that a small change of
-    sound does not leave the region.
+    Threshold and smoothing depend on each other: a start from each smoothing finds the valley.
+    Each setting goes to the middle of the flat region around its least cost, so that a small
+    change of sound does not leave the region.
+
+    Parameters
+    ----------
+    cost : callable
+        Mean cost over recordings of a candidate; asked for the same one again and again.
+    tick : callable
+        Called after each start.
     """
+    ends = []
+    for share in SMOOTH_SHARES:
+        ends.append(_descend(Candidate(smooth_share=share), cost))
+        tick()
+    return min(ends, key=cost)
+
+
+def _descend(best: Candidate, cost: Cost) -> Candidate:
+    """Move one setting after the other to its flat middle, ``ROUNDS`` times around."""
     for _ in range(ROUNDS):
         before = best
         for name in GRID:

@@ -22,9 +22,8 @@ from counter.timebase import Timebase
 # and one false in a recording, which leave its count right, cost 1 together.
 EVENT_WEIGHT = 0.5
 _MISTAKES = [KINDS.index(kind) for kind in ("missed", "merged", "false", "split")]
-# Smoothed scores kept for the next set of rules, bytes.
+# Smoothed scores kept for the next set of rules, and costs, bytes each.
 _KEPT_BYTES = 400_000_000
-_KEPT_COSTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class ScoredSeason:
             np.concatenate([none, *(one.calls.end_s for one in self._heard)]),
         )
         self._lay_out(1)
-        self.costs = lru_cache(maxsize=_KEPT_COSTS)(self._costs)
+        self.costs = lru_cache(maxsize=_KEPT_BYTES // (4 * max(len(self), 1)))(self._costs)
 
     def __len__(self) -> int:
         return len(self._heard)

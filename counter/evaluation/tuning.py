@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from counter.config import EventRules
 from counter.errors import CallcountError
 from counter.evaluation.records import IntArray, TimeArray
-from counter.evaluation.rulesearch import Candidate, Scale, Tried, around, descend, starts
+from counter.evaluation.rulesearch import Candidate, Scale, Tried, around, n_starts, search
 from counter.evaluation.season import Found, ScoredSeason
 
 Tick = Callable[[], None]
@@ -50,7 +50,7 @@ class Tuned:
 
 def n_searches(n_folds: int) -> int:
     """How often ``tune`` calls its ``tick``."""
-    return (n_folds + 1) * len(starts())
+    return (n_folds + 1) * n_starts()
 
 
 def deal(n_calls: IntArray, n_folds: int, seed: int) -> IntArray:
@@ -141,11 +141,7 @@ def _search(
     def cost(candidate: Candidate) -> float:
         return float(season.costs(candidate.rules(scale))[chosen].mean(dtype=np.float64))
 
-    ends = []
-    for start in starts():
-        ends.append(descend(start, cost))
-        tick()
-    best = min(ends, key=cost)
+    best = search(cost, tick)
     return best.rules(scale), around(best, cost, scale)
 
 

@@ -23,7 +23,6 @@ REPORT_FILE = "tuning.json"
 SETTINGS_FILE = "tuning.csv"
 RECORDINGS_FILE = "tuning_recordings.csv"
 PICTURE_FILE = "tuning.png"
-RULES_FILE = "rules.yaml"
 # The three ways that the same recordings are counted in.
 WAYS = ("before", "left_out", "fitted")
 SHOWN = ("count_error", "count_bias", "f1", "precision", "recall")
