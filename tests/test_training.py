@@ -410,6 +410,30 @@ def test_pieces_of_calls_are_no_calls(drawn):
     assert n_pieces > 5
 
 
+def loosely_cut(clips):
+    """The same calls, each with a second of faint hiss before and after it."""
+    still = hiss(9, 1.0) * np.float32(0.01)
+
+    def loose(clip):
+        return replace(clip, samples=np.concatenate([still, clip.samples, still]))
+
+    changed = [clip if clip.label == BACKGROUND else loose(clip) for clip in clips.clips]
+    return replace(clips, clips=tuple(changed))
+
+
+def test_a_piece_of_a_loosely_cut_clip_never_holds_most_of_the_call():
+    # The tone is far longer than the stillness, so whatever is longer than half of it is the call.
+    maker = maker_of(loosely_cut(tones_and_hiss()), snr_low_db=15, snr_high_db=15)
+    runs = [
+        stop - start
+        for samples, targets, inside in windows(maker, 300)
+        for start, stop in [longest_run(inside)]
+        if np.all(targets == 0) and 0 < start and stop < len(samples)
+    ]
+    assert len(runs) > 20
+    assert max(runs) < 0.5 * CLIP_S * MODEL_RATE_HZ
+
+
 def test_windows_without_a_call_are_background_all_through(drawn):
     silent = [targets for _, targets, inside in drawn if not inside.any()]
     assert len(silent) > 10
@@ -640,6 +664,12 @@ def test_calls_sound_where_the_truth_says(made):
             assert end_s - start_s == pytest.approx(CLIP_S, abs=0.2)
             within = inside[round(start_s * MODEL_RATE_HZ) : round(end_s * MODEL_RATE_HZ)]
             assert within.mean() > 0.9
+
+
+def test_the_truth_of_a_loosely_cut_clip_is_its_call():
+    for recording in make(loosely_cut(tones_and_hiss()), n=6):
+        for _, start_s, end_s in recording.calls:
+            assert end_s - start_s == pytest.approx(CLIP_S, abs=0.2)
 
 
 def test_made_recordings_are_empty_sparse_and_crowded(made):

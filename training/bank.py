@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip
-from training.levels import band_level
+from training.levels import band_level, call_extent
 from training.settings import FrontEndSettings
 
 # Odds of a clip that must not be drawn.
@@ -28,6 +28,8 @@ class Bank:
     ----------
     samples : tensor of float32, shape (total,)
     starts, lengths : tensor of int32, shape (n_clips,)
+    call_starts, call_stops : tensor of int32, shape (n_clips,)
+        Where in it the call stands; background is taken whole.
     levels : tensor of float32, shape (n_clips,)
         Root mean square inside the model's band.
     labels : tensor of int32, shape (n_clips,)
@@ -40,6 +42,8 @@ class Bank:
     samples: Any
     starts: Any
     lengths: Any
+    call_starts: Any
+    call_stops: Any
     levels: Any
     labels: Any
     call_odds: Any
@@ -66,6 +70,13 @@ def make_bank(
     ] + list(invented)
     lengths = np.array([len(x) for x in cut], dtype=np.int32)
     labels = [clip.label for clip in clips] + [BACKGROUND] * len(invented)
+    extents = np.array(
+        [
+            (0, len(x)) if label == BACKGROUND else call_extent(x, front_end)
+            for x, label in zip(cut, labels, strict=True)
+        ],
+        dtype=np.int32,
+    )
     calls, beds = _source_odds(clips)
     none = np.zeros(len(invented))
     made = np.concatenate([beds * (1 - invented_share), none + invented_share / max(len(none), 1)])
@@ -73,6 +84,8 @@ def make_bank(
         samples=tf.constant(np.concatenate(cut)),
         starts=tf.constant(np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)),
         lengths=tf.constant(lengths),
+        call_starts=tf.constant(extents[:, 0]),
+        call_stops=tf.constant(extents[:, 1]),
         levels=tf.constant(np.array([band_level(x, front_end) for x in cut], dtype=np.float32)),
         labels=tf.constant(np.array(labels, dtype=np.int32)),
         call_odds=_log_odds(np.concatenate([calls, none])),

@@ -13,6 +13,7 @@ from counter.timebase import Timebase
 from training.clips import BACKGROUND, ClipSet, folds
 from training.fit import Progress, Trained, fit
 from training.learn import Learned, Scored, learn_rules
+from training.levels import call_extent
 from training.made import MadeRecording, make_recordings
 from training.metrics import ClipScores
 from training.settings import FrontEndSettings, TrainSettings
@@ -85,16 +86,18 @@ def cross_fit(
     )
 
 
-def with_rules(crossed: CrossFit, final: list[list[Scored]], clips: ClipSet) -> CrossFit:
+def with_rules(
+    crossed: CrossFit, final: list[list[Scored]], lengths_s: Sequence[Sequence[float]]
+) -> CrossFit:
     """The cross-fit with the rules learned on it and on what the final model scored.
 
     Folds show many unseen sources, the final model's own recordings show the scores that the rules
-    will meet: both stand for unseen sources, so both are learned on.
+    will meet: both stand for unseen sources, so both are learned on. ``lengths_s`` holds the
+    lengths of each label's calls.
     """
     scored = tuple((*one, *more) for one, more in zip(crossed.scored, final, strict=True))
     learned = tuple(
-        learn_rules(one, clip_lengths_s(clips, label), crossed.timebase)
-        for label, one in enumerate(scored)
+        learn_rules(one, lengths_s[label], crossed.timebase) for label, one in enumerate(scored)
     )
     return replace(crossed, scored=scored, learned=learned)
 
@@ -120,9 +123,10 @@ def score_made(score: Score, made: Sequence[MadeRecording], n_labels: int) -> li
     return result
 
 
-def clip_lengths_s(clips: ClipSet, label: int) -> list[float]:
-    """Lengths of one label's clips."""
-    return [len(clip.samples) / clips.sample_rate_hz for clip in clips.of(label)]
+def call_lengths_s(clips: ClipSet, label: int, front_end: FrontEndSettings) -> list[float]:
+    """Lengths of one label's calls, as they stand in their clips."""
+    ends = [call_extent(clip.samples, front_end) for clip in clips.of(label)]
+    return [(stop - start) / clips.sample_rate_hz for start, stop in ends]
 
 
 def score_clips(trained: Trained, clips: ClipSet, split: str) -> ClipScores:

@@ -23,7 +23,7 @@ ROUNDS = 3
 FLAT_CALLS, FLAT_SHARE = 0.02, 0.1
 THRESHOLDS = tuple(np.round(np.arange(0.1, 0.96, 0.05), 2).tolist())
 RELEASE_SHARES = (0.3, 0.45, 0.6, 0.8, 1.0)
-# Durations are tried as shares of a typical clip's length.
+# Durations are tried as shares of a typical call's length.
 SMOOTH_SHARES = (0.0, 0.08, 0.15, 0.22, 0.3, 0.4)
 GAP_SHARES = (0.03, 0.07, 0.12, 0.18, 0.25, 0.35)
 SHORTEST_SHARES = (0.04, 0.08, 0.14, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -168,7 +168,7 @@ class Learned:
 
 
 def learn_rules(
-    scored: Sequence[Scored], clip_lengths_s: Sequence[float], timebase: Timebase
+    scored: Sequence[Scored], lengths_s: Sequence[float], timebase: Timebase
 ) -> Learned:
     """Search the rules one setting after the other, from a few starts, ``ROUNDS`` times around.
 
@@ -179,8 +179,8 @@ def learn_rules(
     ----------
     scored : sequence of Scored
         Made recordings of all folds, not empty.
-    clip_lengths_s : sequence of float
-        Lengths of the label's clips; durations are tried as shares of their median and maximum.
+    lengths_s : sequence of float
+        Lengths of the label's calls; durations are tried as shares of their median and maximum.
     timebase : Timebase
         Of the scores.
 
@@ -195,7 +195,7 @@ def learn_rules(
             "both calls and background.",
             "Bring clips of more sources.",
         )
-    typical_s, longest_s = float(np.median(clip_lengths_s)), float(np.max(clip_lengths_s))
+    typical_s, longest_s = float(np.median(lengths_s)), float(np.max(lengths_s))
 
     @cache
     def smoothed(smooth_s: float) -> list[Scored]:

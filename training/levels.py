@@ -1,13 +1,17 @@
-"""How loud a call is inside the model's band, and over the noise of its own clip."""
+"""How loud a call is inside the model's band and over its clip's noise, and where it stands."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from counter.records import FloatArray
 from training.settings import FrontEndSettings
 
 SILENCE_LEVEL = 1e-6
+# A call's sound is what has more than so many times the power of the noise; of it, so much at
+# either end is left out. Where less of a clip's power rises, its call is steady or drowned.
+RISEN, LEFT_OUT, LEAST_RISEN = 6.0, 0.01, 0.1
 
 
 def band_level(samples: FloatArray, front_end: FrontEndSettings) -> float:
@@ -55,11 +59,53 @@ def call_and_noise(samples: FloatArray, front_end: FrontEndSettings) -> tuple[fl
     floor = SILENCE_LEVEL**2
     if len(samples) < front_end.window_samples:
         return max(total, floor), floor
+    power = _power(samples, front_end)
+    share = float(_noise(power).sum() / max(power.mean(axis=0).sum(), floor))
+    return max(total * (1 - share), floor), max(total * share, floor)
+
+
+def _power(samples: FloatArray, front_end: FrontEndSettings) -> NDArray[np.float64]:
+    """Power of the spectra inside the band, (n_frames, n_bins)."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, front_end.window_samples)
     spectra = np.fft.rfft(frames[:: front_end.hop_samples] * np.hanning(front_end.window_samples))
     hz = np.fft.rfftfreq(front_end.window_samples, 1 / front_end.sample_rate_hz)
-    power = np.abs(spectra[:, (hz >= front_end.low_hz) & (hz <= front_end.high_hz)]) ** 2
-    mean = power.mean(axis=0)
-    noise = np.minimum(np.percentile(power, 10, axis=0) / -np.log(0.9), mean)
-    share = float(noise.sum() / max(mean.sum(), floor))
-    return max(total * (1 - share), floor), max(total * share, floor)
+    kept = spectra[:, (hz >= front_end.low_hz) & (hz <= front_end.high_hz)]
+    power: NDArray[np.float64] = np.abs(kept) ** 2
+    return power
+
+
+def _noise(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power of the steady noise in each bin, (n_bins,), at most the mean."""
+    noise: NDArray[np.float64] = np.percentile(power, 10, axis=0) / -np.log(0.9)
+    return np.minimum(noise, power.mean(axis=0))
+
+
+def call_extent(samples: FloatArray, front_end: FrontEndSettings) -> tuple[int, int]:
+    """Where in its clip a call stands, for clips are cut loosely.
+
+    Left out at either end are the first and the last hundredth of all that rises well above the
+    clip's own steady noise, and what stands beyond.
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n_samples,)
+        A clip with a call; one shorter than a spectrum, or in which little rises above the noise,
+        is taken to be all call.
+    front_end : FrontEndSettings
+        Band, rate, and length and step of spectra.
+
+    Returns
+    -------
+    start, stop : int
+        Samples; ``0 <= start < stop <= n_samples``.
+    """
+    if len(samples) < front_end.window_samples:
+        return 0, len(samples)
+    power = _power(np.pad(samples, front_end.window_samples // 2), front_end)
+    risen = np.maximum(power - RISEN * _noise(power), 0).sum(axis=1)
+    if risen.sum() < LEAST_RISEN * power.sum() or not risen.any():
+        return 0, len(samples)
+    share = np.cumsum(risen) / risen.sum()
+    first, last = np.searchsorted(share, (LEFT_OUT, 1 - LEFT_OUT))
+    half, hop = front_end.hop_samples // 2, front_end.hop_samples
+    return max(0, int(first) * hop - half), min(len(samples), int(last) * hop + half)

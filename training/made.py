@@ -13,7 +13,7 @@ import numpy as np
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip, ClipSet
-from training.levels import band_level, call_and_noise
+from training.levels import band_level, call_and_noise, call_extent
 from training.settings import FrontEndSettings, RuleSettings
 
 CROSSFADE_S = 0.25
@@ -23,8 +23,8 @@ CHORUS_GAP_S = (0.6, 4.0)
 SPARSE_GAP_S = (4.0, 40.0)
 # Chance that another source takes over, and that a piece of a call, which is none, follows.
 CHANGE_SHARE, PIECE_SHARE = 0.3, 0.5
-# How much of a call such a piece is.
-PIECE = (0.1, 0.5)
+# How much of a call such a piece is, at most, from its beginning or its end.
+PIECE = (0.1, 0.4)
 FADE_S = 0.03
 # No clip is laid louder over the background than this.
 LOUDEST_DB = 25.0
@@ -113,14 +113,16 @@ class _Singers:
     def sound(
         self, clip: Clip, snr_db: float, share: float, rng: np.random.Generator
     ) -> FloatArray:
-        """A share of a clip with soft edges, its call at a level over all noise."""
-        rate = self.front_end.sample_rate_hz
-        length = max(1, int(share * len(clip.samples)))
-        first = int(rng.integers(len(clip.samples) - length + 1))
-        samples = clip.samples[first : first + length].copy()
-        fade = min(int(FADE_S * rate), length // 2)
+        """A clip, or one up to or from a share of its call, with soft edges and at a level."""
+        samples = clip.samples
+        if share < 1.0:
+            start, stop = call_extent(samples, self.front_end)
+            part = max(1, int(share * (stop - start)))
+            samples = (samples[: start + part], samples[stop - part :])[rng.integers(2)]
+        samples = samples.copy()
+        fade = min(int(FADE_S * self.front_end.sample_rate_hz), len(samples) // 2)
         samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
-        samples[length - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         return samples * np.float32(self._gain(clip, float(np.clip(snr_db, *self.snr_db))))
 
     def _gain(self, clip: Clip, snr_db: float) -> float:
@@ -158,12 +160,13 @@ def _lay_calls(
         if stop > len(bed):
             return calls
         bed[start:stop] += sound
-        calls.append((clip.label, start / rate, stop / rate))
+        first, last = call_extent(clip.samples, singers.front_end)
+        calls.append((clip.label, (start + first) / rate, (start + last) / rate))
         gap_s = rng.uniform(*gap_range_s)
         if rng.random() < PIECE_SHARE:
             piece = singers.sound(clip, snr_db - rng.uniform(0, 10), rng.uniform(*PIECE), rng)
-            first = stop + int(rng.uniform(0, 1) * max(0, gap_s * rate - len(piece)))
-            room = bed[first : first + len(piece)]
+            begin = stop + int(rng.uniform(0, 1) * max(0, gap_s * rate - len(piece)))
+            room = bed[begin : begin + len(piece)]
             if gap_s * rate > len(piece):
                 room += piece[: len(room)]
         position_s = stop / rate + gap_s

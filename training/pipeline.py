@@ -24,8 +24,8 @@ from training.settings import AugmentSettings, FitSettings, FrontEndSettings
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
 # rest is bed alone.
 CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.4, 0.2, 0.35
-# How much of a call such a piece is; birds begin and break off, and echo.
-PIECE = (0.1, 0.5)
+# How much of a call such a piece is, from its beginning or its end: birds begin and break off.
+PIECE = (0.1, 0.4)
 # Of the other sounds, those that are invented.
 INVENTED_SHARE = 0.6
 # A call cut by the edge is one from this visible share on, and no background from the lower on.
@@ -102,9 +102,8 @@ class WindowMaker:
     ) -> tuple[Any, Any, Any]:
         """The given share of each clip, somewhere in its window, at a random level."""
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
-        whole = tf.cast(tf.gather(self.bank.lengths, clip), tf.float32)
-        skipped = draws[10] * (1.0 - share) * whole
-        length = tf.cast(whole * share / speed, tf.int32)
+        skipped, kept = self._kept(clip, share, draws[10] < 0.5)
+        length = tf.cast(kept / speed, tf.int32)
         span = tf.cast(length, tf.float32)
         low = -(1 - VISIBLE_LEAST) * span
         high = float(self.n_samples) - VISIBLE_LEAST * span
@@ -119,6 +118,16 @@ class WindowMaker:
         snr_db = augment.snr_low_db + draws[7] * (augment.snr_high_db - augment.snr_low_db)
         gain = 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
         return sound * fade * gain[:, None], start, length
+
+    def _kept(self, clip: Any, share: Any, is_first: Any) -> tuple[Any, Any]:
+        """Samples skipped, and kept, of each clip: all, or a share of the call from an end."""
+        whole, start, stop = (
+            tf.cast(tf.gather(one, clip), tf.float32)
+            for one in (self.bank.lengths, self.bank.call_starts, self.bank.call_stops)
+        )
+        part = share * (stop - start)
+        kept = tf.where(share < 1.0, tf.where(is_first, start + part, whole - stop + part), whole)
+        return tf.where(is_first, 0.0, whole - kept), kept
 
     def _read(self, clip: Any, place: Any) -> Any:
         """Samples of the clips at fractions of a sample, (n_windows, n_samples)."""

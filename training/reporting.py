@@ -16,7 +16,7 @@ from counter import __version__
 from counter.events import smooth, spans
 from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_card
 from training.clips import BACKGROUND, Clip, ClipSet, Split
-from training.crossfit import CrossFit, clip_lengths_s, score_clips
+from training.crossfit import CrossFit, score_clips
 from training.export import Exported
 from training.fit import Trained
 from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
@@ -143,7 +143,9 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
         ),
         negative=tuple(_features(run, clip) for clip in _examples(run.clips, BACKGROUND)),
         clip_lengths_s={
-            name: np.array(clip_lengths_s(run.clips, label))
+            name: np.array(
+                [len(clip.samples) / run.clips.sample_rate_hz for clip in run.clips.of(label)]
+            )
             for name, label in zip(names, run.clips.classes(), strict=True)
         },
         rule_fit=_rule_fit(run),

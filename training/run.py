@@ -12,7 +12,7 @@ import yaml
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
 from counter.folders import check_replaceable, new_folder
 from training.clips import ClipSet, read_clips, split_sources
-from training.crossfit import CrossFit, cross_fit, made_of, score_made, with_rules
+from training.crossfit import CrossFit, call_lengths_s, cross_fit, made_of, score_made, with_rules
 from training.export import Exported, export, scorer
 from training.fit import Progress, Trained, fit
 from training.learn import Scored, count_error
@@ -102,7 +102,8 @@ def train_one(
         [clip.samples for clip in training.clips[::CALIBRATION_STEP]],
     )
     scored = _score_validation(settings, trained, exports, validation)
-    crossed = with_rules(crossed, scored["float32"], known)
+    lengths_s = [call_lengths_s(known, label, front_end) for label in range(len(clips.labels))]
+    crossed = with_rules(crossed, scored["float32"], lengths_s)
     chosen, costs = _choose(exports, scored, crossed)
     return ModelRun(
         name=name,

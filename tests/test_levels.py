@@ -1,0 +1,52 @@
+"""Where in its clip a call stands."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from training.levels import call_extent
+from training.settings import FrontEndSettings
+
+FRONT_END = FrontEndSettings(kind="mel")
+RATE_HZ = FRONT_END.sample_rate_hz
+
+
+def clip_of(start_s, end_s, length_s=4.0, snr_db=15.0, seed=0):
+    """Hiss, and in it a warble that is ``snr_db`` louder."""
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(0, 0.01, int(length_s * RATE_HZ))
+    t = np.arange(int((end_s - start_s) * RATE_HZ)) / RATE_HZ
+    call = np.sin(2 * np.pi * 1000 * t + 20 * np.sin(2 * np.pi * 5 * t))
+    first = int(start_s * RATE_HZ)
+    samples[first : first + len(call)] += call * 0.01 * np.sqrt(2) * 10 ** (snr_db / 20)
+    return samples.astype(np.float32)
+
+
+@pytest.mark.parametrize("snr_db", [6.0, 15.0, 30.0])
+@pytest.mark.parametrize(("start_s", "end_s"), [(0.5, 1.5), (0.1, 3.0), (2.0, 3.9)])
+def test_a_call_is_found_in_a_clip_that_was_cut_loosely(start_s, end_s, snr_db):
+    first, last = call_extent(clip_of(start_s, end_s, snr_db=snr_db), FRONT_END)
+    assert first / RATE_HZ == pytest.approx(start_s, abs=0.15)
+    assert last / RATE_HZ == pytest.approx(end_s, abs=0.15)
+
+
+def test_a_level_does_not_move_it():
+    clip = clip_of(1.0, 2.0)
+    assert call_extent(clip, FRONT_END) == call_extent(clip * np.float32(0.001), FRONT_END)
+
+
+@pytest.mark.parametrize(
+    "samples", [np.zeros(RATE_HZ), np.ones(FRONT_END.window_samples - 1), np.ones(1)]
+)
+def test_a_clip_without_anything_to_tell_is_all_call(samples):
+    assert call_extent(samples.astype(np.float32), FRONT_END) == (0, len(samples))
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_samples=st.integers(1, 3 * RATE_HZ), seed=st.integers(0, 99))
+def test_it_is_never_empty_nor_outside_the_clip(n_samples, seed):
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(0, 1, n_samples) * (rng.random(n_samples) < 0.01)
+    first, last = call_extent(samples.astype(np.float32), FRONT_END)
+    assert 0 <= first < last <= n_samples
