@@ -463,8 +463,8 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("flags", "says"),
         [
-            (["--annotations", "calls.csv"], "no folder of the recordings that calls.csv is about"),
-            (["--recordings", "season"], "need annotations, and none are given"),
+            (["--annotations", "calls.csv"], "give the folder of the recordings that calls.csv is"),
+            (["--recordings", "season"], "give annotations too: a table of the calls"),
             (["--annotations", "gone.csv", "--recordings", "season"], "no annotations at gone.csv"),
             (["--annotations", "calls.csv", "--recordings", "seasons"], "Did you mean season?"),
             (["--annotations", "calls.csv", "--recordings", "empty"], "no recordings in empty"),

@@ -147,9 +147,9 @@ class ClipSettings(Settings):
     def _together(cls, value: str | None, info: ValidationInfo) -> str | None:
         annotations = info.data.get("annotations")
         if annotations is not None and value is None:
-            raise ValueError(f"no folder of the recordings that {annotations} is about is given")
+            raise ValueError(f"give the folder of the recordings that {annotations} is about")
         if annotations is None and value is not None:
-            raise ValueError("recordings to train on need annotations, and none are given")
+            raise ValueError("give annotations too: a table of the calls in these recordings")
         return value
 
     @field_validator("labels")

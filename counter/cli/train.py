@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-@click.command(short_help="Train a detector on clips.")
+@click.command(short_help="Train a detector on clips or annotated recordings.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
