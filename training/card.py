@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from training.difference import HOW_TO_READ, Change
 from training.metrics import plain_text
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
@@ -113,6 +114,8 @@ class CardData:
         Clips and recordings that could not be read.
     origins : sequence of str
         Where clips come from and how many, beside the folders of the config.
+    changes : sequence of Change
+        What reviewed clips changed; empty where there are none.
     """
 
     name: str
@@ -131,6 +134,7 @@ class CardData:
     versions: Mapping[str, str] = field(default_factory=dict)
     skipped: Sequence[str] = ()
     origins: Sequence[str] = ()
+    changes: Sequence[Change] = ()
 
 
 COMMON_LIMITS = (
@@ -156,6 +160,7 @@ def model_card(data: CardData) -> str:
         Text that ends in a line break and holds no character that UTF-8 cannot encode.
     """
     command = "\n".join(f"    {plain_text(line)}" for line in data.command.splitlines())
+    changed = [f"## What the reviewed clips changed\n\n{_changes(data)}"] if data.changes else []
     sections = [
         f"# {escape(data.name)}\n\n{escape(data.description)}\n\n"
         f"Labels: {', '.join(escape(label) for label in data.labels)}.\n\n"
@@ -164,6 +169,7 @@ def model_card(data: CardData) -> str:
         f"## Clips of unseen sources\n\n{_metrics(data.reports)}",
         f"## Event rules\n\n{_rules(data)}",
         f"## Expected errors of counts\n\n{_expected(data.expected)}",
+        *changed,
         f"## Export\n\n{_parity(data.parity)}",
         "## Limits\n\n" + "\n".join(f"- {escape(line)}" for line in [*data.limits, *COMMON_LIMITS]),
         f"## Versions\n\n{_table(('package', 'version'), sorted(data.versions.items()))}",
@@ -254,6 +260,14 @@ def _expected(expected: ExpectedCounts | None) -> str:
         "These are no field recordings. Real sites hold sounds that no clip showed, so read the "
         "figures as the least error to expect, and count some recordings by ear."
     )
+
+
+def _changes(data: CardData) -> str:
+    tables = [
+        _table((f"{change.label}: {change.about()}", *change.models()), change.table())
+        for change in data.changes
+    ]
+    return "\n\n".join([*tables, HOW_TO_READ])
 
 
 def _parity(parity: Sequence[Parity]) -> str:

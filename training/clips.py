@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from counter.errors import ClipError
 from training.clipfolders import ClipFolders
 from training.clipset import BACKGROUND, Broken, Clip, ClipSet, Gathered
 from training.cuts import annotated_calls
+from training.reviewed import ReviewedClips
 from training.settings import ClipSettings
 
 __all__ = [
@@ -53,7 +54,7 @@ def origins_of(settings: ClipSettings) -> list[Origin]:
     origins: list[Origin] = [ClipFolders(settings)]
     if settings.annotations is not None:
         origins.append(annotated_calls(settings))
-    return origins
+    return origins + [ReviewedClips(Path(folder)) for folder in settings.reviewed]
 
 
 def read_clips(settings: ClipSettings, sample_rate_hz: int) -> ClipSet:
@@ -67,7 +68,7 @@ def read_clips(settings: ClipSettings, sample_rate_hz: int) -> ClipSet:
         A folder is missing or empty, no label is named, a label has one source only, or more than
         a tenth of an origin's files don't decode.
     CallcountError
-        Annotations that cannot be used.
+        Annotations or a table of reviewed clips that cannot be used.
     """
     origins = origins_of(settings)
     labels = tuple(settings.labels) or tuple(sorted({x for one in origins for x in one.labels}))
@@ -91,18 +92,34 @@ def read_clips(settings: ClipSettings, sample_rate_hz: int) -> ClipSet:
 
 
 def _same_sources(gathered: Sequence[Gathered]) -> tuple[Clip, ...]:
-    """All clips; where clips are named after a recording that is cut as well, both are one source.
+    """All clips; those that may be of one recording have one source, wherever they come from.
 
-    A folder's clips go by the recording's bare name, those cut from it by its path.
+    A folder's clips go by the recording's bare name, those cut from it by its path, which depends
+    on the folder that was given: paths of two origins are alike where the longer ends as the other.
     """
     named = {clip.source for one in gathered if not one.is_by_path for clip in one.clips}
-    clips: list[Clip] = []
+    sources: dict[str, str] = {}
     for one in gathered:
-        for clip in one.clips:
-            stem = PurePosixPath(clip.source).stem
-            is_same = one.is_by_path and stem in named
-            clips.append(replace(clip, source=stem) if is_same else clip)
-    return tuple(clips)
+        paths = {clip.source for clip in one.clips} if one.is_by_path else ()
+        found = {}
+        for path in sorted(paths):
+            stem = PurePosixPath(path).stem
+            alike = [other for other in sources if _ends_alike(other, path)]
+            own = stem if stem in named else path
+            found[path] = sources[alike[0]] if alike else own
+            sources |= dict.fromkeys(alike, found[path])
+        sources |= found
+    return tuple(
+        replace(clip, source=sources[clip.source]) if one.is_by_path else clip
+        for one in gathered
+        for clip in one.clips
+    )
+
+
+def _ends_alike(path: str, other: str) -> bool:
+    parts, others = PurePosixPath(path).parts, PurePosixPath(other).parts
+    n = min(len(parts), len(others))
+    return parts[-n:] == others[-n:]
 
 
 def _check_broken(gathered: Gathered) -> None:

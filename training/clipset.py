@@ -16,6 +16,40 @@ Plain = str | int | float
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a person was asked about a clip that ``callcount mine`` picked.
+
+    Attributes
+    ----------
+    bundle : str
+        Name of the bundle that was in doubt.
+    count_error : float or None
+        Its count error on made recordings, calls a recording; ``None`` where it does not say.
+    recording : str
+        What the clip was cut out of.
+    candidate : str
+        Label that the bundle may have heard.
+    span_s : (start_s, end_s)
+        The stretch asked about, seconds from the start of ``samples``.
+    was_counted : bool
+        Whether the bundle counted it.
+    score : float
+        The bundle's highest smoothed score there, 0 to 1.
+    samples : array of float32, shape (n_samples,)
+        The stretch with the sound around it, mono at the model's rate.
+    """
+
+    bundle: str
+    count_error: float | None
+    recording: str
+    candidate: str
+    span_s: tuple[float, float]
+    was_counted: bool
+    score: float
+    samples: FloatArray
+
+
+@dataclass(frozen=True)
 class Clip:
     """One clip, decoded as scanning decodes.
 
@@ -29,12 +63,15 @@ class Clip:
         Index into the labels, ``BACKGROUND`` where it holds no label.
     samples : array of float32, shape (n_samples,)
         Mono sound at the model's rate.
+    asked : Asked or None
+        What a person was asked, where the clip came so.
     """
 
     name: str
     source: str
     label: int
     samples: FloatArray
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True)

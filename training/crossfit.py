@@ -11,6 +11,7 @@ from counter.config import EventRules
 from counter.records import FloatArray
 from counter.timebase import Timebase
 from training.clips import BACKGROUND, ClipSet, folds
+from training.difference import Heard, hear
 from training.fit import Progress, Trained, fit
 from training.learn import Learned, Scored, learn_rules
 from training.levels import call_extent
@@ -38,12 +39,15 @@ class CrossFit:
         Rules of each label; empty before ``with_rules``.
     timebase : Timebase
         Of the scores.
+    heard : tuple of Heard
+        The reviewed clips among them.
     """
 
     clips: ClipScores
     scored: tuple[tuple[Scored, ...], ...]
     learned: tuple[Learned, ...]
     timebase: Timebase
+    heard: tuple[Heard, ...]
 
     @property
     def cost(self) -> float:
@@ -65,6 +69,7 @@ def cross_fit(
     parts = folds(clips, settings.rules.folds, settings.seed)
     clip_scores: list[ClipScores] = []
     scored: list[list[Scored]] = [[] for _ in clips.labels]
+    heard: tuple[Heard, ...] = ()
     timebase = Timebase(front_end.sample_rate_hz, front_end.hop_samples)
     for number, (kept, held_out) in enumerate(parts):
         stage = progress(f"fold {number + 1} of {len(parts)}")
@@ -74,6 +79,7 @@ def cross_fit(
             settings, front_end, clips.subset(kept), validation=unseen, seed=seed, progress=stage
         )
         clip_scores.append(score_clips(trained, unseen, "cross-validation"))
+        heard += hear(trained.scores, unseen)
         timebase = Timebase(front_end.sample_rate_hz, trained.frame_samples)
         made = made_of(unseen, front_end, settings, [MADE_SEED, seed])
         for label, more in enumerate(score_made(trained.scores, made, len(clips.labels))):
@@ -83,6 +89,7 @@ def cross_fit(
         scored=tuple(tuple(one) for one in scored),
         learned=(),
         timebase=timebase,
+        heard=heard,
     )
 
 

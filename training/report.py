@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from counter.errors import OutputError
 from counter.output.paths import atomic_write
 from training import pictures
+from training.difference import Change, clip_table
 from training.metrics import ClipScores, classification_report, plain_text, spread_over_sources
 from training.pictures import Features, Waveform
 
@@ -62,6 +63,8 @@ class ReportData:
         Lengths in seconds of the clips of each class.
     rule_fit : RuleFit or None
         ``None`` where no rules were fitted; the two pictures of it are then left out.
+    changes : tuple of Change
+        What reviewed clips changed; empty where there are none.
     origins : tuple of str
         Where clips come from and how many, beside the folders of the config.
     seed : int
@@ -78,6 +81,7 @@ class ReportData:
     negative: tuple[Features, ...] = ()
     clip_lengths_s: Mapping[str, NDArray[np.float64]] | None = None
     rule_fit: RuleFit | None = None
+    changes: tuple[Change, ...] = ()
     origins: tuple[str, ...] = ()
     seed: int = 0
 
@@ -117,6 +121,8 @@ def write_report(folder: Path, data: ReportData) -> list[Path]:
         "classification_report.json": json.dumps(reports, indent=2, allow_nan=False) + "\n",
         "training.csv": data.history.to_csv(index=False, lineterminator="\n"),
     }
+    if data.changes:
+        texts["reviewed.csv"] = clip_table(data.changes).to_csv(index=False, lineterminator="\n")
     drawings = _drawings(data, reports)
     try:
         folder.mkdir(parents=True, exist_ok=True)

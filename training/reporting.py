@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,14 @@ import pandas as pd
 from counter import __version__
 from counter.events import smooth, spans
 from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_card
-from training.clips import BACKGROUND, Clip, ClipSet, Split
-from training.crossfit import CrossFit, score_clips
-from training.export import Exported
-from training.fit import Trained
+from training.clips import BACKGROUND, Clip, ClipSet
+from training.crossfit import score_clips
 from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
 from training.learn import THRESHOLDS, count_error
+from training.modelrun import ModelRun
 from training.pictures import Features, Waveform
 from training.report import ReportData, RuleFit, split_reports, write_report
-from training.settings import FrontEndSettings, TrainSettings
+from training.settings import TrainSettings
 
 CARD_FILE = "model_card.md"
 CLIP_THRESHOLD = 0.5
@@ -39,37 +37,6 @@ HOW_EXPECTED = (
     "sources, and the final model on the validation sources). The rules were chosen on these same "
     "recordings, so expect somewhat more error."
 )
-
-
-@dataclass(frozen=True)
-class ModelRun:
-    """One model, trained, cross-fitted and exported.
-
-    Attributes
-    ----------
-    name : str
-    front_end : FrontEndSettings
-    clips : ClipSet
-        All clips at the model's rate.
-    split : Split
-    cross_fit : CrossFit
-    trained : Trained
-        The final model.
-    exports : list of Exported
-    chosen : Exported
-        What the bundle holds.
-    export_costs : mapping from variant to cost on made recordings of validation sources
-    """
-
-    name: str
-    front_end: FrontEndSettings
-    clips: ClipSet
-    split: Split
-    cross_fit: CrossFit
-    trained: Trained
-    exports: list[Exported]
-    chosen: Exported
-    export_costs: Mapping[str, float]
 
 
 def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str, Any]:
@@ -149,6 +116,7 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
             for name, label in zip(names, run.clips.classes(), strict=True)
         },
         rule_fit=_rule_fit(run),
+        changes=run.changes(),
         origins=tuple(run.clips.told_origins()),
         seed=settings.seed,
     )
@@ -219,6 +187,7 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
         counts=_split_counts(run),
         data_licence=settings.clips.licence,
         origins=run.clips.told_origins(),
+        changes=data.changes,
         reports=split_reports(data),
         rules=_named_rules(run),
         rules_how=RULES_HOW,

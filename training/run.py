@@ -13,11 +13,13 @@ from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
 from counter.folders import check_replaceable, new_folder
 from training.clips import ClipSet, read_clips, split_sources
 from training.crossfit import CrossFit, call_lengths_s, cross_fit, made_of, score_made, with_rules
+from training.difference import Change
 from training.export import Exported, export, scorer
 from training.fit import Progress, Trained, fit
 from training.learn import Scored, count_error
+from training.modelrun import ModelRun
 from training.networks import context_frames
-from training.reporting import ModelRun, provenance, report_data, write_card, write_model_report
+from training.reporting import provenance, report_data, write_card, write_model_report
 from training.settings import TrainSettings
 
 CONFIG_FILE = "config.yaml"
@@ -39,11 +41,14 @@ class RunResult:
     default : str
         Name of the better model.
     runs : mapping from model name to ModelRun
+    changes : tuple of Change
+        What reviewed clips changed for the better model.
     """
 
     folder: Path
     default: str
     runs: dict[str, ModelRun]
+    changes: tuple[Change, ...]
 
 
 def train_all(
@@ -78,7 +83,7 @@ def train_all(
         default = min(runs, key=lambda name: runs[name].cross_fit.cost)
         _write_run(made, settings, runs, default=default)
         write_card(made, settings, shown, default=default, command=command)
-    return RunResult(folder, default, runs)
+    return RunResult(folder, default, runs, shown[default][1].changes)
 
 
 def train_one(

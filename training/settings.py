@@ -120,6 +120,7 @@ class ClipSettings(Settings):
     background_per_recording_s: float = Field(
         600.0, ge=1, le=86400, description="most background cut from one recording"
     )
+    reviewed: Folders = Field((), description="folders of mined clips whose table is filled in")
     labels: dict[str, Folders] = Field(
         {"capuchinbird": ("data/Parsed_Capuchinbird_Clips",)},
         description="label: folder or folders of its clips",
@@ -166,7 +167,7 @@ class ClipSettings(Settings):
             return {k: (v,) if isinstance(v, str) else v for k, v in value.items()}
         return value
 
-    @field_validator("background", mode="before")
+    @field_validator("background", "reviewed", mode="before")
     @classmethod
     def _folders(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value

@@ -39,6 +39,14 @@ import click
     help="Folder of these recordings. The calls are cut from them, and background from the rest.",
 )
 @click.option(
+    "--reviewed",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder that `callcount mine` wrote, its table filled in: further clips, with the call "
+    "and without, beside those of before; may be repeated.",
+)
+@click.option(
     "--label",
     help="Name of what --positive or --annotations holds, and of the run. [default: the folder's "
     "name; of annotations, the labels in the table]",

@@ -20,6 +20,7 @@ from counter.config import read_yaml, validate, with_overrides
 from counter.errors import ConfigError
 
 if TYPE_CHECKING:
+    from training.difference import Change
     from training.run import RunResult
     from training.settings import TrainSettings
 
@@ -34,6 +35,7 @@ class TrainFlags:
     negative: tuple[Path, ...] = ()
     annotations: Path | None = None
     recordings: Path | None = None
+    reviewed: tuple[Path, ...] = ()
     label: str | None = None
     assignments: tuple[str, ...] = ()
     seed: int | None = None
@@ -89,6 +91,8 @@ def _with_flags(data: dict[str, Any], flags: TrainFlags) -> dict[str, Any]:
     if flags.label or flags.positive:
         name = flags.label or flags.positive[0].resolve().name
         clips["labels"] = {name: [str(path) for path in flags.positive]}
+    if flags.reviewed:
+        clips["reviewed"] = [str(path) for path in flags.reviewed]
     if flags.negative:
         clips["background"] = [str(path) for path in flags.negative]
     if clips:
@@ -194,7 +198,19 @@ def _print_result(result: RunResult) -> None:
         console.print(f"skipped {broken.path}: {broken.reason}", markup=False)
     for remark in clips.remarks:
         console.print(remark, markup=False)
+    for change in result.changes:
+        _print_change(change)
     console.print(
         "Count error: calls a made recording of unseen sources. "
         f"Bundles, reports and model card: {escape(str(result.folder))}"
     )
+
+
+def _print_change(change: Change) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(escape(f"{change.label}: {change.about()}"))
+    for title in change.models():
+        table.add_column(escape(title), justify="right")
+    for row in change.table():
+        table.add_row(*row)
+    stdout().print(table)
