@@ -6,6 +6,8 @@ them come near any one species' call, so a network learns the call and not just 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,16 +22,20 @@ MAX_HARMONICS = 30
 LEVEL = 0.1
 
 
-def make_distractors(front_end: FrontEndSettings, n_sounds: int, seed: int) -> list[FloatArray]:
+# The folds of one training share theirs.
+@lru_cache(maxsize=1)
+def make_distractors(
+    front_end: FrontEndSettings, n_sounds: int, seed: int
+) -> tuple[FloatArray, ...]:
     """Invented sounds at the front end's rate and in its band; the same seed gives the same ones.
 
     Returns
     -------
-    list of array of float32, shape (n_samples,)
+    tuple of array of float32, shape (n_samples,)
         ``n_sounds`` of them, up to ``LONGEST_S`` seconds each, peaks near ``LEVEL``.
     """
     rng = np.random.default_rng([seed, 5])
-    return [_row(front_end, rng) for _ in range(n_sounds)]
+    return tuple(_row(front_end, rng) for _ in range(n_sounds))
 
 
 def _row(front_end: FrontEndSettings, rng: np.random.Generator) -> FloatArray:

@@ -138,7 +138,12 @@ def fit(
     trained = Trained(clips.labels, front_end, network)
     frame_samples = trained.frame_samples
     maker = window_maker(
-        clips, front_end, settings.fit, settings.augment, frame_samples=frame_samples, seed=seed
+        clips,
+        front_end,
+        settings.fit,
+        settings.augment,
+        frame_samples=frame_samples,
+        seed=settings.seed,
     )
     windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
     steps = max(1, settings.fit.windows_per_epoch // settings.fit.batch_size)

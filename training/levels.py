@@ -29,10 +29,12 @@ def band_level(samples: FloatArray, front_end: FrontEndSettings) -> float:
     float
         At least ``SILENCE_LEVEL``, so that it can be divided by.
     """
-    spectrum = np.fft.rfft(samples)
-    hz = np.fft.rfftfreq(len(samples), 1 / front_end.sample_rate_hz)
+    # A power of two: for some lengths the transform takes ten times as long.
+    n_fft = 1 << (len(samples) - 1).bit_length()
+    spectrum = np.fft.rfft(samples, n_fft)
+    hz = np.fft.rfftfreq(n_fft, 1 / front_end.sample_rate_hz)
     kept = spectrum[(hz >= front_end.low_hz) & (hz <= front_end.high_hz)]
-    power = 2 * float(np.sum(np.abs(kept) ** 2)) / len(samples) ** 2
+    power = 2 * float(np.sum(np.abs(kept) ** 2)) / n_fft / len(samples)
     return max(float(np.sqrt(power)), SILENCE_LEVEL)
 
 

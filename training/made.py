@@ -23,7 +23,7 @@ CHORUS_GAP_S = (0.6, 4.0)
 SPARSE_GAP_S = (4.0, 40.0)
 # Chance that another source takes over, and that a piece of a call, which is none, follows.
 CHANGE_SHARE, PIECE_SHARE = 0.3, 0.5
-# How much of a call such a piece is, at most, from its beginning or its end.
+# How much of a call such a piece is.
 PIECE = (0.1, 0.4)
 FADE_S = 0.03
 # No clip is laid louder over the background than this.
@@ -113,12 +113,13 @@ class _Singers:
     def sound(
         self, clip: Clip, snr_db: float, share: float, rng: np.random.Generator
     ) -> FloatArray:
-        """A clip, or one up to or from a share of its call, with soft edges and at a level."""
+        """A clip, or a share of its call, with soft edges and at a level."""
         samples = clip.samples
         if share < 1.0:
             start, stop = call_extent(samples, self.front_end)
             part = max(1, int(share * (stop - start)))
-            samples = (samples[: start + part], samples[stop - part :])[rng.integers(2)]
+            first = start + int(rng.integers(stop - start - part + 1))
+            samples = samples[first : first + part]
         samples = samples.copy()
         fade = min(int(FADE_S * self.front_end.sample_rate_hz), len(samples) // 2)
         samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)

@@ -24,7 +24,7 @@ from training.settings import AugmentSettings, FitSettings, FrontEndSettings
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
 # rest is bed alone.
 CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.4, 0.2, 0.35
-# How much of a call such a piece is, from its beginning or its end: birds begin and break off.
+# How much of a call such a piece is; birds begin and break off, and echo.
 PIECE = (0.1, 0.4)
 # Of the other sounds, those that are invented.
 INVENTED_SHARE = 0.6
@@ -102,7 +102,7 @@ class WindowMaker:
     ) -> tuple[Any, Any, Any]:
         """The given share of each clip, somewhere in its window, at a random level."""
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
-        skipped, kept = self._kept(clip, share, draws[10] < 0.5)
+        skipped, kept = self._kept(clip, share, draws[10])
         length = tf.cast(kept / speed, tf.int32)
         span = tf.cast(length, tf.float32)
         low = -(1 - VISIBLE_LEAST) * span
@@ -119,15 +119,15 @@ class WindowMaker:
         gain = 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
         return sound * fade * gain[:, None], start, length
 
-    def _kept(self, clip: Any, share: Any, is_first: Any) -> tuple[Any, Any]:
-        """Samples skipped, and kept, of each clip: all, or a share of the call from an end."""
+    def _kept(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
+        """Samples skipped, and kept, of each clip: all, or a share of its call from anywhere."""
         whole, start, stop = (
             tf.cast(tf.gather(one, clip), tf.float32)
             for one in (self.bank.lengths, self.bank.call_starts, self.bank.call_stops)
         )
-        part = share * (stop - start)
-        kept = tf.where(share < 1.0, tf.where(is_first, start + part, whole - stop + part), whole)
-        return tf.where(is_first, 0.0, whole - kept), kept
+        part, is_piece = share * (stop - start), share < 1.0
+        skipped = tf.where(is_piece, start + place * (stop - start - part), 0.0)
+        return skipped, tf.where(is_piece, part, whole)
 
     def _read(self, clip: Any, place: Any) -> Any:
         """Samples of the clips at fractions of a sample, (n_windows, n_samples)."""
