@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import refusal, rows_of
 
+from counter.cells import plain
 from counter.cli import mining
 from counter.cli.main import run
 from counter.config import EventRules
@@ -151,7 +152,7 @@ class TestFolder:
             write(tmp_path / "rec" / name, sound, MODEL_RATE_HZ, subtype="PCM_16")
         assert mine(tmp_path / "rec", "-n", 8) == 0
         rows = rows_of(tmp_path / "mined/mine.csv")
-        assert {row["recording"] for row in rows} == set(names)
+        assert {plain(row["recording"]) for row in rows} == set(names)
         for row in rows:
             assert (tmp_path / "mined" / row["clip"]).is_file()
             assert not set(row["clip"]) & set(" ,\n")
@@ -189,7 +190,7 @@ class TestBadInput:
         (tmp_path / "rec").mkdir()
         (tmp_path / "rec/bad.wav").write_text("no sound")
         assert mine(tmp_path / "rec") == 2
-        assert "nothing to pick from: of 1 recordings 1 could not be read" in refusal(capsys)
+        assert "nothing to pick from: 1 of 1 recordings could not be read" in refusal(capsys)
         assert not (tmp_path / "mined").exists()
 
     def test_no_recordings(self, mine, tmp_path, capsys):
@@ -222,6 +223,15 @@ class TestBadInput:
         assert mine(season, "-o", tmp_path / "m") == 130
         assert "Interrupted: nothing was picked." in capsys.readouterr().err
         assert list(tmp_path.iterdir()) == []
+
+    def test_a_place_that_cannot_be_written_is_found_before_the_work(
+        self, mine, season, tmp_path, capsys
+    ):
+        (tmp_path / "file").write_text("")
+        assert mine(season, "-o", tmp_path / "file" / "m") == 2
+        said = capsys.readouterr().err
+        assert "file is a file, not a folder" in said
+        assert "Model" not in said
 
     def test_a_missing_bundle(self, mine, season, tmp_path, capsys):
         assert run(["mine", str(season), "--model", "none"]) == 2

@@ -13,6 +13,7 @@ from counter.audio import probe
 from counter.cli.console import stderr
 from counter.errors import AudioError, CallcountError, OutputError
 from counter.output.clipplot import ClipFacts, draw_clip
+from counter.output.paths import check_writable
 from counter.spans import read_spans
 
 RECORDING, CLIP = "recording", "clip"
@@ -54,7 +55,7 @@ class Cut:
 
 
 def check_new(output: Path, holds: str) -> None:
-    """Make sure, before the work, that nothing is in the way of a folder for a person to fill in.
+    """Make sure, before the work, that a folder for a person to fill in can be made.
 
     Parameters
     ----------
@@ -66,13 +67,14 @@ def check_new(output: Path, holds: str) -> None:
     Raises
     ------
     OutputError
-        Something is there.
+        Something is there, or nothing can be written there.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(
             f"{output} exists already; {holds} may have been filled in there.",
             "Give another folder with -o.",
         )
+    check_writable(output.parent)
 
 
 def cut_clips(folder: Path, cuts: Sequence[Cut], files: Mapping[str, Path]) -> None:

@@ -76,8 +76,8 @@ def run_mine(given: Sequence[Path], output: Path, options: MineOptions) -> int:
     _print_failed(heard.failed)
     if not picks:
         raise CallcountError(
-            f"nothing to pick from: of {len(recordings)} recordings {len(heard.failed)} could not "
-            "be read, the others hold hardly any sound.",
+            f"nothing to pick from: {len(heard.failed)} of {len(recordings)} recordings could not "
+            "be read, and none holds more than a moment of sound.",
             "Name recordings that can be scanned.",
         )
     plan = _plan(picks, bundle, options.seed, heard.failed)
