@@ -22,7 +22,7 @@ class Asked:
     Attributes
     ----------
     bundle : str
-        Name of the bundle that was in doubt.
+        Name of the bundle that was in doubt, and the beginning of its hash.
     count_error : float or None
         Its count error on made recordings, calls a recording; ``None`` where it does not say.
     recording : str

@@ -20,10 +20,11 @@ LEAST_SHARE = 0.5
 HOW_TO_READ = (
     "Each clip was scored, with the sound around it, by a model that had not met its recording: "
     "that of the fold that held it out, or the final one where the recording is kept for testing; "
-    "with the rules above. The clips were picked because the earlier model was in doubt there, so "
-    "it does badly on them by design, and elsewhere the difference is smaller. The error on made "
-    "recordings is that of each model on recordings made of its own clips, the reviewed ones among "
-    "those of this model. Neither replaces a count by ear."
+    "with the rules above, which were learned with these clips among the others. The clips were "
+    "picked because the earlier model was in doubt there, so it does badly on them by design: the "
+    "figures do not say how much better counts get elsewhere. The error on made recordings is that "
+    "of each model on recordings made of its own clips, the reviewed ones among those of this "
+    "model. Neither replaces a count by ear."
 )
 Span = tuple[float, float]
 
@@ -85,7 +86,7 @@ class Change:
     Attributes
     ----------
     bundle : str
-        Name of that bundle.
+        Name of that bundle, and the beginning of its hash.
     label : str
         The label.
     clips : tuple of ClipChange

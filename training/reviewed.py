@@ -78,7 +78,7 @@ class ReviewedClips:
         )
 
     def _clip(self, answer: Answer, labels: Sequence[str], sample_rate_hz: int) -> Clip:
-        mined = answer.mined
+        mined, plan = answer.mined, self._review.plan
         whole = read_clip(answer.path, sample_rate_hz)
         timebase = Timebase(sample_rate_hz, 1)
         span_s = (mined.call_start_s, mined.call_end_s)
@@ -89,8 +89,8 @@ class ReviewedClips:
             label=labels.index(answer.label) if answer.label else BACKGROUND,
             samples=whole[timebase.samples(answer.start_s) : timebase.samples(answer.end_s)],
             asked=Asked(
-                bundle=self._review.plan.bundle["name"],
-                count_error=self._review.plan.count_error.get(mined.candidate),
+                bundle=f"{plan.bundle['name']} {plan.bundle['hash'][:8]}",
+                count_error=plan.count_error.get(mined.candidate),
                 recording=mined.recording,
                 candidate=mined.candidate,
                 span_s=asked_s,

@@ -39,10 +39,13 @@ Write under `label`:
     unsure                  leave the clip out
     (nothing)               not looked at
 
-The best rows come first; you may stop early. Where it is a call but the times cut it badly, correct
-call_start_s and call_end_s: they are taken as the start and the end of the call. Where it is none,
-the sound on either side is learned from as background too, up to the next call that the model
-found; write `unsure` if you hear another call there.
+The best rows come first; you may stop early.
+
+A call: its times are the model's, and rough. Where they cut it badly, correct call_start_s and
+call_end_s; they are taken as its start and end. The picture counts seconds as they do.
+
+No call: where the model found no other call near it, the sound on either side is learned from as
+background as well. Write `unsure` if you hear a call there.
 
 Then train as before, with these clips:
 
@@ -70,7 +73,7 @@ class MinedClip:
     call_start_s, call_end_s : float
         The candidate, seconds from the clip's start.
     clear_start_s, clear_end_s : float
-        As much around the candidate as holds no other event, seconds from the clip's start.
+        The candidate with the sides that are background too, seconds from the clip's start.
     candidate : str
         Label that the model may have heard.
     kind : str
