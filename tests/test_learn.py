@@ -12,16 +12,9 @@ from hypothesis import strategies as st
 
 from counter.config import EventRules
 from counter.errors import ClipError
+from counter.evaluation.rulesearch import FLAT_CALLS, FLAT_SHARE, RULE_OF, flat_middle
 from counter.timebase import Timebase
-from training.learn import (
-    FLAT_CALLS,
-    FLAT_SHARE,
-    GRID,
-    Scored,
-    count_error,
-    flat_middle,
-    learn_rules,
-)
+from training.learn import Scored, count_error, learn_rules
 
 TIMEBASE = Timebase(sample_rate_hz=16000, hop_samples=2048)
 RECORDING_S = 90.0
@@ -91,7 +84,7 @@ def test_the_threshold_is_in_the_middle_between_noise_and_calls():
 def test_smoothing_is_learned_where_single_frames_flicker():
     flicker = {"noise": (0.0, 0.8), "jitter": 0.2, "gap_s": (5.0, 20.0)}
     learned = learn_rules(draws(range(40), **flicker), CLIPS_S, TIMEBASE)
-    costs = {s["value"]: s["cost"] for s in learned.trail if s["setting"] == "smooth_share"}
+    costs = {one.value: one.cost for one in learned.tried if one.rule == "smooth_s"}
     assert costs[0.0] > min(costs.values()) + 0.5
     assert learned.rules.smooth_s > 3 * TIMEBASE.frame_s
     assert learned.error.cost < 0.1
@@ -115,12 +108,10 @@ def test_what_was_learned_is_told_with_its_error_and_what_was_tried():
     scored = draws(range(12), **KINDS["broken calls"])
     learned = learn_rules(scored, CLIPS_S, TIMEBASE)
     assert learned.error == count_error(scored, learned.rules, TIMEBASE)
-    tried = [(step["setting"], step["value"]) for step in learned.trail]
-    assert tried == [(name, value) for name, values in GRID.items() for value in values]
-    longest_s = max(CLIPS_S)
-    last = [step for step in learned.trail if step["setting"] == "part_share"]
-    chosen = [step for step in last if round(step["value"] * longest_s, 3) == learned.rules.part_s]
-    assert [step["cost"] for step in chosen] == [learned.error.cost]
+    for rule in RULE_OF.values():
+        chosen = [one for one in learned.tried if one.rule == rule and one.is_chosen]
+        assert [one.value for one in chosen] == [getattr(learned.rules, rule)]
+        assert [one.cost for one in chosen] == [learned.error.cost]
     assert learn_rules(scored, CLIPS_S, TIMEBASE) == learned
 
 

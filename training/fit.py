@@ -136,15 +136,7 @@ def fit(
     layer = LogBands(front_end.model_dump())
     network = NETWORKS["conv"](settings.network, front_end.n_bands, len(clips.labels))
     trained = Trained(clips.labels, front_end, network)
-    frame_samples = trained.frame_samples
-    maker = window_maker(
-        clips,
-        front_end,
-        settings.fit,
-        settings.augment,
-        frame_samples=frame_samples,
-        seed=settings.seed,
-    )
+    maker = window_maker(clips, front_end, settings, frame_samples=trained.frame_samples)
     windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
     steps = max(1, settings.fit.windows_per_epoch // settings.fit.batch_size)
     optimizer = keras.optimizers.AdamW(

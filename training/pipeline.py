@@ -19,7 +19,7 @@ from training.bank import Bank, draw, make_bank
 from training.clips import BACKGROUND, ClipSet
 from training.distractors import make_distractors
 from training.frontends import UNIT_DB, LogBands
-from training.settings import AugmentSettings, FitSettings, FrontEndSettings
+from training.settings import AugmentSettings, FrontEndSettings, TrainSettings
 
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
 # rest is bed alone.
@@ -168,19 +168,18 @@ def _equaliser(seed: Any, n_windows: int, n_bands: int, most_db: float) -> Any:
 def window_maker(
     clip_set: ClipSet,
     front_end: FrontEndSettings,
-    fit: FitSettings,
-    augment: AugmentSettings,
+    settings: TrainSettings,
     *,
     frame_samples: int,
-    seed: int,
 ) -> WindowMaker:
     """Make the drawer of windows for a set of clips."""
-    n_frames = max(1, round(fit.window_s * front_end.sample_rate_hz / frame_samples))
+    augment = settings.augment
+    n_frames = max(1, round(settings.fit.window_s * front_end.sample_rate_hz / frame_samples))
     n_samples = n_frames * frame_samples
     return WindowMaker(
         bank=make_bank(
             clip_set.clips,
-            make_distractors(front_end, augment.invented_sounds, seed),
+            make_distractors(front_end, augment.invented_sounds, settings.seed),
             front_end,
             longest_call=n_samples,
             invented_share=INVENTED_SHARE,

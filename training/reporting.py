@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from counter import __version__
+from counter.evaluation.rulesearch import THRESHOLDS
 from counter.events import smooth, spans
 from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_card
 from training.clips import BACKGROUND, Clip, ClipSet
 from training.crossfit import score_clips
 from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
-from training.learn import THRESHOLDS, count_error
+from training.learn import count_error
 from training.modelrun import ModelRun
 from training.pictures import Features, Waveform
 from training.report import ReportData, RuleFit, split_reports, write_report
@@ -81,9 +83,9 @@ def write_model_report(folder: Path, run: ModelRun, data: ReportData) -> None:
     """Write the report of one model beside its bundle, and the rules that were tried."""
     write_report(folder, data)
     tried = [
-        {"label": label, **row}
+        {"label": label, "rule": one.rule, "value": one.value, "cost": one.cost}
         for label, learned in zip(run.clips.labels, run.cross_fit.learned, strict=True)
-        for row in learned.trail
+        for one in learned.tried
     ]
     pd.DataFrame(tried).to_csv(folder / "rules_tried.csv", index=False, lineterminator="\n")
 
@@ -110,9 +112,7 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
         ),
         negative=tuple(_features(run, clip) for clip in _examples(run.clips, BACKGROUND)),
         clip_lengths_s={
-            name: np.array(
-                [len(clip.samples) / run.clips.sample_rate_hz for clip in run.clips.of(label)]
-            )
+            name: _lengths_s(run.clips, label)
             for name, label in zip(names, run.clips.classes(), strict=True)
         },
         rule_fit=_rule_fit(run),
@@ -120,6 +120,10 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
         origins=tuple(run.clips.told_origins()),
         seed=settings.seed,
     )
+
+
+def _lengths_s(clips: ClipSet, label: int) -> NDArray[np.float64]:
+    return np.array([len(clip.samples) / clips.sample_rate_hz for clip in clips.of(label)])
 
 
 def _examples(clips: ClipSet, label: int) -> list[Clip]:
