@@ -734,7 +734,7 @@ def test_every_source_is_scored_by_a_fold_that_had_not_met_it():
     assert len(crossed.scored[0]) == 2 * settings.rules.recordings_per_fold
     assert crossed.learned == ()
     final = list(crossed.scored[0][:2])
-    ruled = with_rules(crossed, [final], clips)
+    ruled = with_rules(crossed, [final], [[CLIP_S]])
     assert ruled.scored[0] == (*crossed.scored[0], *final)
     assert ruled.learned[0].error.n_recordings == len(crossed.scored[0]) + 2
     assert crossed.timebase == Timebase(MODEL_RATE_HZ, 4 * FRONT_END.hop_samples)
