@@ -26,6 +26,8 @@ from training.settings import AugmentSettings, FrontEndSettings, TrainSettings
 CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.4, 0.2, 0.35
 # How much of a call such a piece is; birds begin and break off, and echo.
 PIECE = (0.1, 0.4)
+# Beside this share of calls stands a piece of the same, so near, and by so much quieter.
+BESIDE_SHARE, BESIDE_GAP_S, BESIDE_DB = 0.5, (0.05, 1.5), (0.0, 12.0)
 # Of the other sounds, those that are invented.
 INVENTED_SHARE = 0.6
 # A call cut by the edge is one from this visible share on, and no background from the lower on.
@@ -76,11 +78,14 @@ class WindowMaker:
             draw(self.bank.other_odds, seed + [5, 0], n_windows),
         )
         sound, start, length = self._foreground(clip, draws, level, share)
+        beside = self._beside(clip, seed, start, length)
+        kept = tf.stack([tf.cast(one, tf.float32)[:, None] for one in (is_laid, is_call)])
+        sound = (sound * kept[0] + beside * kept[1]) * self._gain(clip, draws[7], level)[:, None]
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         augment = self.augment
         gain_db = augment.gain_low_db + draws[1] * (augment.gain_high_db - augment.gain_low_db)
-        mix = bed + sound * tf.cast(is_laid, tf.float32)[:, None]
-        return mix * 10.0 ** (gain_db / 20.0)[:, None], self._targets(start, length, label)
+        mix = (bed + sound) * 10.0 ** (gain_db / 20.0)[:, None]
+        return mix, self._targets(start, length, label)
 
     def _bed(self, seed: Any, draws: Sequence[Any]) -> tuple[Any, Any]:
         first, level = self._looped(seed + [1, 0], draws[2])
@@ -100,7 +105,7 @@ class WindowMaker:
     def _foreground(
         self, clip: Any, draws: Sequence[Any], level: Any, share: Any
     ) -> tuple[Any, Any, Any]:
-        """The given share of each clip, somewhere in its window, at a random level."""
+        """The given share of each clip, somewhere in its window: sound, start and length."""
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
         skipped, kept = self._kept(clip, share, draws[10])
         length = tf.cast(kept / speed, tf.int32)
@@ -108,16 +113,32 @@ class WindowMaker:
         low = -(1 - VISIBLE_LEAST) * span
         high = float(self.n_samples) - VISIBLE_LEAST * span
         start = tf.cast(low + draws[6] * (high - low), tf.int32)
+        return self._laid(clip, skipped, start, length, speed), start, length
+
+    def _beside(self, clip: Any, seed: Any, start: Any, length: Any) -> Any:
+        """Mostly nothing, or a piece of each clip's call shortly before or after the clip."""
+        draws = tf.unstack(tf.random.stateless_uniform([6, tf.shape(clip)[0]], seed + [6, 0]))
+        skipped, kept = self._kept(clip, PIECE[0] + (PIECE[1] - PIECE[0]) * draws[0], draws[1])
+        gap_s = BESIDE_GAP_S[0] + (BESIDE_GAP_S[1] - BESIDE_GAP_S[0]) * draws[2]
+        gap, piece = (tf.cast(x, tf.int32) for x in (gap_s * self.sample_rate_hz, kept))
+        first = tf.where(draws[3] < 0.5, start - gap - piece, start + length + gap)
+        lower_db = BESIDE_DB[0] + (BESIDE_DB[1] - BESIDE_DB[0]) * draws[4]
+        gain = 10.0 ** (-lower_db / 20.0) * tf.cast(draws[5] < BESIDE_SHARE, tf.float32)
+        return self._laid(clip, skipped, first, piece, tf.ones_like(gap_s)) * gain[:, None]
+
+    def _laid(self, clip: Any, skipped: Any, start: Any, length: Any, speed: Any) -> Any:
+        """``length`` samples of each clip from ``start`` in its window on, with soft edges."""
         inside = tf.range(self.n_samples) - start[:, None]
         held = tf.clip_by_value(inside, 0, length[:, None] - 1)
         place = skipped[:, None] + tf.cast(held, tf.float32) * speed[:, None]
-        sound = self._read(clip, place)
         edge = tf.cast(tf.minimum(inside + 1, length[:, None] - inside), tf.float32)
         fade = tf.clip_by_value(edge / (FADE_S * self.sample_rate_hz), 0.0, 1.0)
+        return self._read(clip, place) * fade
+
+    def _gain(self, clip: Any, drawn: Any, level: Any) -> Any:
         augment = self.augment
-        snr_db = augment.snr_low_db + draws[7] * (augment.snr_high_db - augment.snr_low_db)
-        gain = 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
-        return sound * fade * gain[:, None], start, length
+        snr_db = augment.snr_low_db + drawn * (augment.snr_high_db - augment.snr_low_db)
+        return 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
 
     def _kept(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
         """Samples skipped, and kept, of each clip: all, or a share of its call from anywhere."""

@@ -67,7 +67,7 @@ class NetworkSettings(Settings):
 class AugmentSettings(Settings):
     """How a training window is made of clips."""
 
-    snr_low_db: float = Field(-10.0, ge=-40, le=60, description="lowest call over background")
+    snr_low_db: float = Field(-5.0, ge=-40, le=60, description="lowest call over background")
     snr_high_db: float = Field(20.0, ge=-40, le=60, description="highest call over background")
     gain_low_db: float = Field(-20.0, ge=-80, le=40, description="lowest gain of a window")
     gain_high_db: float = Field(10.0, ge=-80, le=40, description="highest gain of a window")
@@ -179,7 +179,7 @@ class RuleSettings(Settings):
     folds: int = Field(3, ge=2, le=20, description="folds of sources")
     recordings_per_fold: int = Field(30, ge=3, description="made recordings a fold")
     recording_s: float = Field(180.0, gt=1, le=3600, description="length of one")
-    snr_low_db: float = Field(-10.0, ge=-40, le=60, description="lowest call over background")
+    snr_low_db: float = Field(0.0, ge=-40, le=60, description="lowest call over background")
     snr_high_db: float = Field(20.0, ge=-40, le=60, description="highest call over background")
 
 
