@@ -434,6 +434,14 @@ def test_a_piece_of_a_loosely_cut_clip_never_holds_most_of_the_call():
     assert max(runs) < 0.5 * CLIP_S * MODEL_RATE_HZ
 
 
+def test_pieces_beside_a_call_are_background(drawn):
+    n_beside = 0
+    for _, targets, inside in drawn:
+        sounding = inside.reshape(-1, 1024).mean(axis=1) > 0.5
+        n_beside += bool(np.any(targets == 1) and np.any(sounding & (targets == 0)))
+    assert n_beside > 10
+
+
 def test_windows_without_a_call_are_background_all_through(drawn):
     silent = [targets for _, targets, inside in drawn if not inside.any()]
     assert len(silent) > 10
@@ -451,8 +459,9 @@ def test_calls_are_cut_by_the_edges_too(drawn):
 def test_calls_are_as_loud_over_the_background_as_asked_for(snr_db):
     maker = maker_of(tones_and_hiss(), snr_low_db=snr_db, snr_high_db=snr_db)
     measured = []
-    for samples, targets, _ in windows(maker, 120):
-        called, apart = (samples.reshape(-1, 1024)[targets == which] for which in (1, 0))
+    for samples, targets, inside in windows(maker, 120):
+        frames, silent = samples.reshape(-1, 1024), ~inside.reshape(-1, 1024).any(axis=1)
+        called, apart = frames[targets == 1], frames[(targets == 0) & silent]
         if len(called) > 8 and len(apart) > 8:
             bed = band_level(apart.ravel(), FRONT_END)
             both = band_level(called[2:-2].ravel(), FRONT_END)
