@@ -18,9 +18,17 @@ import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from counter.deadair import DeadAir
 from counter.errors import AudioError
-from counter.headers import mended, mp3_states_length, ogg_ends, open_raw, read_extent
-from counter.records import FloatArray
+from counter.headers import (
+    mended,
+    mp3_states_length,
+    ogg_ends,
+    open_raw,
+    read_chunks,
+    read_extent,
+)
+from counter.records import FloatArray, Tags
 from counter.soundfiles import AudioInfo, describe, open_sound
 from counter.timebase import resampled_length
 
@@ -91,6 +99,7 @@ class MonoStream:
             self._file = open_sound(mended(self._raw, self._extent))
             told = describe(self._path, self._file)
             self.info = replace(told, n_samples=self._extent.claimed_samples(told.n_samples))
+            self._dead_air = DeadAir(self.info.sample_rate_hz)
             on_error.pop_all()
         return self
 
@@ -104,6 +113,16 @@ class MonoStream:
     def scanned_s(self) -> float:
         """Seconds decoded so far."""
         return self.n_read_samples / self.info.sample_rate_hz
+
+    @property
+    def dead_s(self) -> tuple[tuple[float, float], ...]:
+        """Stretches decoded so far that hold one value alone, in seconds; see ``deadair``."""
+        return self._dead_air.stretches_s()
+
+    def tags(self) -> Tags:
+        """What the header says in words; to be asked before the first block."""
+        guano, bwf = read_chunks(self._raw, (b"guan", b"bext"))
+        return Tags(self._file.comment, self._file.artist, guano, bwf)
 
     def __iter__(self) -> Iterator[FloatArray]:
         rates = self.info.sample_rate_hz, self.sample_rate_hz
@@ -144,6 +163,7 @@ class MonoStream:
             n_filled = self._fill(mono, buffer)
             if not n_filled:
                 return
+            self._dead_air.push(mono[:n_filled])
             yield mono[:n_filled]
 
     def _fill(self, mono: FloatArray, buffer: _Samples) -> int:

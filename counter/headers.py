@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from counter.errors import AudioError
 
 _STREAMED = (0xFFFFFFFF, 0x7FFFF000)  # the sizes that ffmpeg and SoX write into a pipe
 _MAX_CHUNKS = 1000  # a file of zeros must not be walked eight bytes at a time
+_MAX_CHUNK_BYTES = 65_536
 _Order = Literal["little", "big"]
 
 
@@ -168,6 +169,52 @@ def _ends_sound(raw: RawFile, end: int, claimed: int, order: _Order) -> bool:
         return True
     is_name = all(32 <= byte < 127 for byte in head[:4])
     return is_name and int.from_bytes(head[4:], order) <= left
+
+
+@_told("cannot be read")
+def read_chunks(raw: RawFile, names: Sequence[bytes]) -> list[bytes]:
+    """Contents of some chunks of a WAV or RF64 file, wherever they stand.
+
+    Parameters
+    ----------
+    raw : RawFile
+        The file; its place is the same afterwards.
+    names : sequence of bytes
+        Names of the chunks, 4 bytes each.
+
+    Returns
+    -------
+    list of bytes
+        The first chunk of each name, at most 64 kB of it; empty where there is none, as in files
+        of other formats.
+
+    Raises
+    ------
+    AudioError
+        The file cannot be read.
+    """
+    place = raw.tell()
+    raw.seek(0)
+    found: dict[bytes, bytes] = {}
+    if raw.read(4) in (b"RIFF", b"RF64"):
+        for name, start, length in _walk_chunks(raw, 12):
+            if name in names and name not in found:
+                raw.seek(start)
+                found[name] = raw.read(min(length, _MAX_CHUNK_BYTES))
+    raw.seek(place)
+    return [found.get(name, b"") for name in names]
+
+
+def _walk_chunks(raw: RawFile, at: int) -> Iterator[tuple[bytes, int, int]]:
+    """Name, start and length of each chunk from a place on; the caller may move about."""
+    for _ in range(_MAX_CHUNKS):
+        raw.seek(at)
+        head = raw.read(8)
+        length = int.from_bytes(head[4:], "little")
+        if len(head) < 8:
+            return
+        yield head[:4], at + 8, length
+        at += 8 + length + length % 2
 
 
 @_told("cannot be read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,49 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Tags:
+    """What a file's header says in words; empty where it says nothing.
+
+    Attributes
+    ----------
+    comment, artist : str
+        As libsndfile gives them, of any format.
+    guano, bwf : bytes
+        The chunks ``guan`` and ``bext`` of a WAV file.
+    """
+
+    comment: str = ""
+    artist: str = ""
+    guano: bytes = b""
+    bwf: bytes = b""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """When, where and by what a recording was made, as far as anything says so; else empty.
+
+    Attributes
+    ----------
+    start : datetime or None
+        When it began; without a time zone where nothing tells it: then what the recorder's clock
+        showed.
+    site, device : str
+        Where, and the recorder's serial number.
+    latitude, longitude : float or None
+        Of the site, degrees north and east.
+    remark : str
+        What the user should know about these, such as that header and name disagree.
+    """
+
+    start: datetime | None = None
+    site: str = ""
+    device: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
 class FileResult:
     """The outcome of scanning one recording.
 
@@ -105,6 +149,12 @@ class FileResult:
         What the plot needs, where a plot is wanted.
     scores : array of float32, shape (n_frames, n_labels), or None
         Frame scores before smoothing, where they are to be kept.
+    origin : Origin
+        When, where and by what it was made.
+    sample_rate_hz, channels : int
+        Of the file; 0 where it could not be opened.
+    dead_s : tuple of (float, float)
+        Start and end of the stretches of ``scanned_s`` that hold one constant value alone.
     """
 
     recording: Recording
@@ -115,6 +165,15 @@ class FileResult:
     events: tuple[Event, ...] = ()
     picture: Picture | None = field(default=None, repr=False)
     scores: FloatArray | None = field(default=None, repr=False)
+    origin: Origin = Origin()
+    sample_rate_hz: int = 0
+    channels: int = 0
+    dead_s: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def effort_s(self) -> float:
+        """Seconds really listened to: decoded, and not dead."""
+        return max(0.0, self.scanned_s - sum(end - start for start, end in self.dead_s))
 
     def calls(self, label: str | None = None) -> int:
         """Events of one label, or of all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,31 +11,50 @@ import click
 @click.command(short_help="Say what a recording or a bundle is.")
 @click.argument("path", type=click.Path(path_type=Path))
 def info(path: Path) -> None:
-    """Say what PATH is: a recording (format, rate, length) or a bundle (labels, rules, origin)."""
-    from counter.audio import probe
-    from counter.bundle import read_bundle
-    from counter.errors import AudioError, CallcountError
+    """Say what PATH is: a recording (format, rate, length, start, site, device) or a bundle.
+
+    Start, site and device are what header and name tell by themselves, without options of scan.
+    """
+    from counter.errors import CallcountError
 
     if not path.exists():
         raise CallcountError(f"{path} does not exist.")
     if path.is_dir():
-        import yaml
-
-        bundle = read_bundle(path)
-        text = yaml.safe_dump(
-            bundle.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True
-        )
-        click.echo(f"bundle {bundle.path}\nsha256 {bundle.sha256}\n{text}", nl=False)
+        _tell_bundle(path)
         return
+    for name, value in _facts(path):
+        click.echo(f"{name:12} {value}")
+
+
+def _tell_bundle(path: Path) -> None:
+    import yaml
+
+    from counter.bundle import read_bundle
+
+    bundle = read_bundle(path)
+    text = yaml.safe_dump(bundle.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    click.echo(f"bundle {bundle.path}\nsha256 {bundle.sha256}\n{text}", nl=False)
+
+
+def _facts(path: Path) -> Iterator[tuple[str, object]]:
+    from counter.audio import MonoStream
+    from counter.clock import Clock
+    from counter.errors import AudioError, CallcountError
+    from counter.moments import iso_text
+
     try:
-        found = probe(path)
+        with MonoStream(path, sample_rate_hz=1) as stream:
+            found, tags = stream.info, stream.tags()
     except AudioError as error:
         raise CallcountError(f"{path} cannot be read as sound: {error}.") from error
-    for name, value in (
-        ("recording", found.path),
-        ("format", f"{found.format} {found.subtype}"),
-        ("sample rate", f"{found.sample_rate_hz} Hz"),
-        ("channels", found.channels),
-        ("duration", f"{found.duration_s:.3f} s ({found.n_samples} samples)"),
-    ):
-        click.echo(f"{name:12} {value}")
+    origin = Clock().origin(path.absolute().as_posix(), tags)
+    yield "recording", found.path
+    yield "format", f"{found.format} {found.subtype}"
+    yield "sample rate", f"{found.sample_rate_hz} Hz"
+    yield "channels", found.channels
+    yield "duration", f"{found.duration_s:.3f} s ({found.n_samples} samples)"
+    yield "start", iso_text(origin.start) or "not told"
+    yield "site", origin.site or "not told"
+    yield "device", origin.device or "not told"
+    if origin.remark:
+        yield "remark", origin.remark
