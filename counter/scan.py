@@ -11,17 +11,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from counter.audio import MonoStream
+from counter.clock import Clock
 from counter.config import EventRules
 from counter.detector import Detector
 from counter.errors import AudioError
 from counter.events import decode, smooth
 from counter.picture import PictureMaker
-from counter.records import FAILED, OK, TRUNCATED, FileResult, FloatArray, Picture, Recording
+from counter.records import (
+    FAILED,
+    OK,
+    TRUNCATED,
+    FileResult,
+    FloatArray,
+    Origin,
+    Picture,
+    Recording,
+    Tags,
+)
 
 # Recordings begun or done ahead of the one that is given out next, per thread.
 AHEAD = 16
 
 Progress = Callable[[float], None]
+OriginOf = Callable[[str, Tags], Origin]
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,8 @@ class ScanJob:
         When set, recordings that are not finished are given up.
     scores : bool
         Whether results carry their frame scores.
+    origin_of : callable
+        When and where a recording was made, by its name and the tags of its header.
     """
 
     detector: Detector
@@ -50,6 +64,7 @@ class ScanJob:
     progress: Progress | None
     stop: threading.Event
     scores: bool = False
+    origin_of: OriginOf = Clock().origin
 
 
 class _StopError(Exception):
@@ -60,22 +75,42 @@ def scan_recording(recording: Recording, job: ScanJob) -> FileResult:
     """Scan one recording; what cannot be read is a result with status ``failed``."""
     spec = job.detector.bundle.spec
     maker = PictureMaker(spec.sample_rate_hz) if job.pictures else None
+    tags = Tags()
     try:
         with MonoStream(recording.path, spec.sample_rate_hz) as stream:
+            tags = stream.tags()
             scores, n_samples = _listen(stream, job, maker)
     except (AudioError, OSError, MemoryError) as error:
-        return FileResult(recording, FAILED, message=" ".join(str(error).split()))
+        origin = job.origin_of(recording.name, tags)
+        message = _message(" ".join(str(error).split()), origin.remark)
+        return FileResult(recording, FAILED, message=message, origin=origin)
+    origin = job.origin_of(recording.name, tags)
     length_s = n_samples / spec.sample_rate_hz
     return FileResult(
         recording=recording,
         status=TRUNCATED if stream.truncated else OK,
-        message=stream.message,
+        message=_message(stream.message, _dead(stream.dead_s), origin.remark),
         duration_s=max(stream.info.duration_s, stream.scanned_s),
         scanned_s=stream.scanned_s,
         events=decode(scores, spec.labels, job.rules, spec.timebase, length_s),
         picture=_picture(maker, scores, job) if maker is not None else None,
         scores=scores if job.scores else None,
+        origin=origin,
+        sample_rate_hz=stream.info.sample_rate_hz,
+        channels=stream.info.channels,
+        dead_s=stream.dead_s,
     )
+
+
+def _message(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _dead(stretches_s: Sequence[tuple[float, float]]) -> str:
+    if not stretches_s:
+        return ""
+    dead_s = sum(end - start for start, end in stretches_s)
+    return f"{dead_s:.1f} s hold one constant value (no signal) and are no effort"
 
 
 def _listen(stream: MonoStream, job: ScanJob, maker: PictureMaker | None) -> tuple[FloatArray, int]:

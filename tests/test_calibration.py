@@ -140,7 +140,8 @@ class TestColumn:
         rows = self.rows(tmp_path / "events.csv", {"a": calibration})
         assert [row["probability"] for row in rows] == ["0.3000", ""]
         assert [row["score"] for row in rows] == ["0.5000", "0.5000"]
-        assert list(rows[0])[-4:] == ["score", "probability", "low_hz", "high_hz"]
+        columns = ["score", "probability", "low_hz", "high_hz", "start_time", "site"]
+        assert list(rows[0])[-6:] == columns
 
     def test_the_table_is_known_as_own(self, tmp_path):
         self.rows(tmp_path / "events.csv", {"a": Calibration("platt", (0.1,), (0.2,))})

@@ -23,7 +23,8 @@ from counter.cli import scanning
 from counter.cli.main import run
 
 RESULT_HEADER = "recording,calls,duration_s,scanned_s,calls_per_hour,status,message"
-EVENT_HEADER = "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz"
+EVENT_HEADER = "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,start_time,site"
+SEASON = ["recordings.csv", "summary_day.csv", "summary_hour.csv", "summary_site.csv"]
 PNG = b"\x89PNG\r\n\x1a\n"
 ESCAPES = re.compile(r"[\x1b\r\x07\x08]")
 
@@ -91,6 +92,7 @@ def test_a_scan_leaves_its_tables_manifest_and_plots(work, season, scan):
         "plots/overview.png",
         "plots/sub__none.wav.png",
         "plots/sub__one.wav.png",
+        *SEASON,
     ]
     for picture in (work / "results" / "plots").iterdir():
         assert picture.read_bytes().startswith(PNG)
@@ -105,7 +107,7 @@ def test_the_table_has_one_row_per_recording(season, scan):
         "sub/none.wav,0,4.000,4.000,0.000,ok,",
         "sub/one.wav,1,6.000,6.000,600.000,ok,",
     ]
-    assert tree(Path("results")) == ["events.csv", "manifest.json"]
+    assert tree(Path("results")) == ["events.csv", "manifest.json", *SEASON]
 
 
 def test_the_events_have_one_row_per_call(season, scan, tone_bundle):
@@ -230,7 +232,8 @@ def test_only_bad_inputs_still_leave_every_file(work, scan):
     assert scan("a.wav") == 1
     assert rows_of(work / "results.csv")[0]["status"] == "failed"
     assert lines(work / "results" / "events.csv") == [EVENT_HEADER]
-    assert tree(work / "results") == ["events.csv", "manifest.json", "plots/overview.png"]
+    left = ["events.csv", "manifest.json", "plots/overview.png", *SEASON]
+    assert tree(work / "results") == left
 
 
 def test_a_later_scan_replaces_the_earlier_one_and_leaves_the_rest(work, season, scan):

@@ -260,17 +260,17 @@ class TestEvents:
         found = [result("b.wav", "piha", "capuchinbird"), result("s.wav"), result("a.wav", "piha")]
         write_events(path, found, BANDS)
         assert path.read_bytes().decode() == (
-            "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz\n"
-            "b.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0\n"
-            "b.wav,2,capuchinbird,10.000,14.000,11.062,0.9877,100.0,1500.0\n"
-            "a.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0\n"
+            "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,start_time,site\n"
+            "b.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0,,\n"
+            "b.wav,2,capuchinbird,10.000,14.000,11.062,0.9877,100.0,1500.0,,\n"
+            "a.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0,,\n"
         )
 
     def test_without_events_there_is_the_header(self, tmp_path: Path) -> None:
         path = tmp_path / "e.csv"
         write_events(path, [result("silent.wav")], BANDS)
         assert path.read_text().splitlines() == [
-            "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz"
+            "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,start_time,site"
         ]
         assert pd.read_csv(path).empty
 

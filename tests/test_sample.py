@@ -134,7 +134,7 @@ class TestSample:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["--by", "site"], "neither folder nor recording"),
+            (["--by", "site"], "holds no site for 3 of the scanned recordings"),
             (["--by", "dya", "--recordings", "recordings.csv"], "did you mean 'day'"),
             (["--by", "day", "--recordings", "none.csv"], "cannot read none.csv"),
             (["--label", "tome"], "did you mean 'tone'"),
@@ -145,6 +145,11 @@ class TestSample:
         assert draw(*arguments) == 2
         assert message in refusal(capsys)
         assert sorted(path.name for path in work.iterdir()) == ["r", "r.csv", "recordings.csv"]
+
+    def test_results_of_an_earlier_scan_have_no_table_of_their_own(self, work, capsys):
+        (work / "r" / "recordings.csv").unlink()
+        assert draw("--by", "site") == 2
+        assert "neither folder nor recording" in refusal(capsys)
 
     def test_a_recording_without_a_stratum_is_named(self, work, capsys):
         (work / "recordings.csv").write_text("recording,day\na,1\nc,\n", encoding="utf-8")

@@ -20,7 +20,8 @@ from counter.cli.tableoption import spreadsheet_option
 @click.option(
     "--recordings",
     type=click.Path(path_type=Path),
-    help="Table with a column `recording` and the column named by --by.",
+    help="Table with a column `recording` and the column named by --by. "
+    "[default: the scan's own, with site, device and day]",
 )
 @click.option(
     "-o",

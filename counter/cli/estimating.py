@@ -46,6 +46,7 @@ class EstimateOptions:
 class _Checked:
     """A scan and its sample, fitted to each other."""
 
+    results: Results
     stretches: Stretches
     season: Season
     checks: Checks
@@ -90,14 +91,15 @@ def _fit_together(
         )
     names, stratum = strata_codes(stretches, plan.stratum_of)
     season = Season(stretches.model_count, stratum)
-    return _Checked(stretches, season, Checks(index, inclusion, true_calls), names)
+    return _Checked(results, stretches, season, Checks(index, inclusion, true_calls), names)
 
 
 def _report(checked: _Checked, plan: SamplePlan, options: EstimateOptions) -> EstimateReport:
     by = options.by or plan.by
     groups: Mapping[str, str] = plan.stratum_of
     if by != plan.by or options.recordings is not None:
-        groups = strata(checked.stretches.recording, by, options.recordings)
+        recordings = checked.stretches.recording
+        groups = strata(checked.results, recordings, by=by, table=options.recordings)
     is_filled = ~np.isnan(checked.checks.true_calls)
     return EstimateReport(
         label=plan.label,

@@ -67,7 +67,8 @@ def draw_plan(results: Results, options: SampleOptions) -> SamplePlan:
     """Decide what is to be checked; nothing is read but the results."""
     label = choose_label(results, options.label)
     stretches = read_stretches(results, label, options.stretch_s)
-    stratum_of = strata(stretches.recording, options.strata.by, options.strata.table)
+    by, table = options.strata.by, options.strata.table
+    stratum_of = strata(results, stretches.recording, by=by, table=table)
     _, stratum = strata_codes(stretches, stratum_of)
     drawn = draw_sample(stretches.model_count, stratum, options.n_checks, seed=options.seed)
     return SamplePlan(

@@ -33,6 +33,22 @@ import click
 @click.option("--gap", "gap_s", type=float, help="Bridge pauses shorter than this, s. [bundle's]")
 @click.option("--min-duration", "min_duration_s", type=float, help="Shortest event, s. [bundle's]")
 @click.option("--max-duration", "max_duration_s", type=float, help="Longest event, s. [bundle's]")
+@click.option(
+    "--timezone",
+    metavar="ZONE",
+    help="Zone of clocks that name none, and of all times written: Europe/Paris, -04:00. [none]",
+)
+@click.option(
+    "--name-pattern",
+    metavar="REGEX",
+    help="How the files are named, if not as recorders do: groups date, time, site, device, ...",
+)
+@click.option(
+    "--sites",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv",
+    help="Table: folder or device, site, latitude, longitude (decimal degrees).",
+)
 @click.option("--jobs", type=int, help="Threads. [default: one per core]")
 @click.option("--plots/--no-plots", default=None, help="Draw a plot a recording. [default: plots]")
 @click.option(
@@ -53,7 +69,11 @@ def scan(
     """Count calls in PATHS: recordings, or folders searched for recordings.
 
     Writes a table with one row per recording (results.csv), and beside it a folder with one row
-    per call (events.csv), what was done (manifest.json) and plots.
+    per call (events.csv), when and where each recording was made (recordings.csv), sums by site,
+    day and hour of day (summary_*.csv), what was done (manifest.json) and plots.
+
+    When and where comes from --name-pattern, else from the header (GUANO, AudioMoth, BWF), else
+    from the usual forms of file names; what none of them tells stays empty.
 
     Event rules: those of the bundle, then of --config, then of --rules, then the single flags;
     what comes later wins. The manifest says which were used and where they came from.

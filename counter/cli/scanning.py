@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic import Field, field_validator
@@ -22,6 +23,7 @@ from pydantic import Field, field_validator
 from counter import __version__
 from counter.bundle import Bundle, BundleSpec, choose_bundle
 from counter.cli.console import ScanProgress, print_counts, stderr
+from counter.cli.placing import PlaceSettings, Placing, plan_placing, remarks
 from counter.cli.rulefile import RuleLayers
 from counter.cli.running import (
     ALL_SCANNED,
@@ -30,23 +32,25 @@ from counter.cli.running import (
     n_threads,
     stopping_on_interrupt,
 )
-from counter.config import EventRules, Settings
+from counter.config import EventRules
 from counter.detector import Detector
 from counter.estimation.calibration import Calibration
 from counter.files import find_recordings
 from counter.output.manifest import Manifest, write_manifest
 from counter.output.paths import OutputPaths, plan, prepare
 from counter.output.scores import write_scores
+from counter.output.season_tables import write_season
 from counter.output.tables import write_events, write_results
 from counter.records import FAILED, FileResult, Recording
 from counter.scan import ScanJob, scan_recordings
+from counter.summary import Season
 
 # Above this many recordings only those with most calls are drawn.
 MAX_PLOTS = 200
 _RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
 
 
-class ScanSettings(Settings):
+class ScanSettings(PlaceSettings):
     """Settings of a scan; what is None comes from the bundle."""
 
     model: Path | None = Field(None, description="bundle")
@@ -78,6 +82,7 @@ class ScanPlan:
     rules: dict[str, EventRules]
     rules_from: list[str]
     recordings: list[Recording]
+    placing: Placing
     paths: OutputPaths
     n_threads: int
     plots: bool
@@ -96,6 +101,8 @@ def run_scan(
     print_counts(
         results, scan_plan.bundle.spec.labels, wall_s=wall_s, output=scan_plan.paths.results
     )
+    for remark in remarks(scan_plan.placing, results):
+        click.echo(remark, err=True)
     if interrupted:
         left = len(scan_plan.recordings) - len(results)
         click.echo(f"Interrupted: {left} recordings were not scanned and have no row.", err=True)
@@ -119,6 +126,7 @@ def _plan(
         rules=rules,
         rules_from=rules_from,
         recordings=recordings,
+        placing=plan_placing(settings, recordings),
         paths=paths,
         n_threads=n_threads(settings.jobs),
         plots=settings.plots,
@@ -144,6 +152,7 @@ def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
             progress=progress.advance,
             stop=stop,
             scores=scan_plan.keep_scores,
+            origin_of=scan_plan.placing.origin,
         )
         pictures = _Pictures()
         with _keeping_scores(scan_plan) as keep:
@@ -198,20 +207,15 @@ def _write(
     bands = {label: (spec.low_hz, spec.high_hz) for label in spec.labels}
     write_results(scan_plan.paths.results, results, spec.labels)
     write_events(scan_plan.paths.events, results, bands, calibrations_of(spec))
+    season = Season.of(results, spec.labels)
+    write_season(scan_plan.paths, results, season)
     wall_s = time.perf_counter() - clock_s
-    plots = _draw(scan_plan, results, bands) if scan_plan.plots else ()
+    plots = _draw(scan_plan, results, bands, season) if scan_plan.plots else ()
     manifest = Manifest(
         command=tuple(sys.argv),
         versions=_versions(),
         bundle=_bundle_facts(scan_plan),
-        settings={
-            "jobs": scan_plan.n_threads,
-            "plots": scan_plan.plots,
-            "keep_scores": scan_plan.keep_scores,
-            "paths": [os.path.abspath(path) for path in scan_plan.given],
-            "rules": {label: rules.model_dump() for label, rules in scan_plan.rules.items()},
-            "rules_from": scan_plan.rules_from,
-        },
+        settings=_settings(scan_plan),
         inputs=tuple(scan_plan.recordings),
         started_s=started_s,
         wall_s=wall_s,
@@ -221,6 +225,18 @@ def _write(
     )
     write_manifest(scan_plan.paths.manifest, manifest)
     return wall_s
+
+
+def _settings(scan_plan: ScanPlan) -> dict[str, Any]:
+    return {
+        "jobs": scan_plan.n_threads,
+        "plots": scan_plan.plots,
+        "keep_scores": scan_plan.keep_scores,
+        "paths": [os.path.abspath(path) for path in scan_plan.given],
+        "rules": {label: rules.model_dump() for label, rules in scan_plan.rules.items()},
+        "rules_from": scan_plan.rules_from,
+        **scan_plan.placing.settings.told(),
+    }
 
 
 def calibrations_of(spec: BundleSpec) -> dict[str, Calibration]:
@@ -250,12 +266,16 @@ def _bundle_facts(scan_plan: ScanPlan) -> dict[str, str]:
 
 
 def _draw(
-    scan_plan: ScanPlan, results: list[FileResult], bands: dict[str, tuple[float, float]]
+    scan_plan: ScanPlan,
+    results: list[FileResult],
+    bands: dict[str, tuple[float, float]],
+    season: Season,
 ) -> tuple[str, ...]:
     """Draw the plots; their file names."""
     from counter.output.names import plot_names
     from counter.output.overview import draw_overview
     from counter.output.plots import PlotSettings, RecordingPlotter
+    from counter.output.season_pictures import draw_season
 
     spec = scan_plan.bundle.spec
     threshold = min(rules.threshold for rules in scan_plan.rules.values())
@@ -271,4 +291,5 @@ def _draw(
     if len(results) > MAX_PLOTS:
         message = f"Drew the {len(shown)} recordings with most calls of {len(results)}."
         click.echo(message, err=True)
-    return (scan_plan.paths.overview.name, *(names[r.recording.name] for r in shown))
+    of_season = draw_season(folder, season)
+    return (scan_plan.paths.overview.name, *of_season, *(names[r.recording.name] for r in shown))

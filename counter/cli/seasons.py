@@ -48,8 +48,12 @@ def read_stretches(results: Results, label: str, stretch_s: float) -> Stretches:
     return cut(list(heard), label, stretch_s)
 
 
-def strata(names: Iterable[str], by: str, table: Path | None) -> dict[str, str]:
+def strata(
+    results: Results, names: Iterable[str], *, by: str, table: Path | None
+) -> dict[str, str]:
     """Stratum of each recording: its folder, itself, or its value in a column of a table.
+
+    Without a table it is the one that the scan wrote, with ``site``, ``device`` and ``day``.
 
     Raises
     ------
@@ -61,15 +65,19 @@ def strata(names: Iterable[str], by: str, table: Path | None) -> dict[str, str]:
         return {name: str(PurePosixPath(name).parent) for name in every}
     if by == RECORDING:
         return {name: name for name in every}
-    if table is None:
+    if table is not None:
+        return _from_table(every, by, table, "Add their rows.")
+    own = results.files.recordings
+    if not own.is_file():
         raise CallcountError(
             f"--by {by} is neither {FOLDER} nor {RECORDING}, and there is no table to find it in.",
             "Name one with a column `recording` and that column: --recordings recordings.csv.",
         )
-    return _from_table(every, by, table)
+    fix = "Scan again with --sites or --name-pattern, or give a table of your own: --recordings."
+    return _from_table(every, by, own, fix)
 
 
-def _from_table(names: list[str], by: str, table: Path) -> dict[str, str]:
+def _from_table(names: list[str], by: str, table: Path, fix: str) -> dict[str, str]:
     rows = _read_table(table, by)
     calls = (
         Annotation(row[RECORDING], row[by], 0.0, 0.0, str(table), line)
@@ -84,7 +92,7 @@ def _from_table(names: list[str], by: str, table: Path) -> dict[str, str]:
         raise CallcountError(
             f"{table} holds no {by} for {len(missing)} of the scanned recordings: "
             f"{', '.join(missing[:5])}.",
-            "Add their rows.",
+            fix,
         )
     return {name: values[0].label for name, values in found.items()}
 

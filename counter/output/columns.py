@@ -16,6 +16,33 @@ EVENT_COLUMNS = (
     "high_hz",
 )
 PROBABILITY = "probability"
+WHEN_AND_WHERE = ("start_time", "site")
+RECORDING_COLUMNS = (
+    "recording",
+    "site",
+    "device",
+    "start_time",
+    "day",
+    "latitude",
+    "longitude",
+    "sample_rate_hz",
+    "channels",
+    "scanned_s",
+    "effort_s",
+    "status",
+)
+_SUMS = (
+    "effort_s",
+    "calls",
+    "calls_per_hour",
+    "minutes",
+    "minutes_with_calls",
+    "detection_rate",
+    "most_calls_per_minute",
+)
+SITE_COLUMNS = ("site", "label", "recordings", *_SUMS)
+DAY_COLUMNS = ("site", "day", "label", *_SUMS)
+HOUR_COLUMNS = ("site", "hour", "label", *_SUMS)
 _AFTER_SCORE = EVENT_COLUMNS.index("score") + 1
 _BEFORE_LABELS = ("recording", "calls")
 _AFTER_LABELS = ("duration_s", "scanned_s", "calls_per_hour", "status", "message")
@@ -40,7 +67,7 @@ def is_result_header(row: Sequence[str]) -> bool:
 def event_columns(*, has_probability: bool) -> tuple[str, ...]:
     """Columns of ``events.csv``; ``probability`` comes after the score it was calibrated from."""
     extra = (PROBABILITY,) if has_probability else ()
-    return EVENT_COLUMNS[:_AFTER_SCORE] + extra + EVENT_COLUMNS[_AFTER_SCORE:]
+    return EVENT_COLUMNS[:_AFTER_SCORE] + extra + EVENT_COLUMNS[_AFTER_SCORE:] + WHEN_AND_WHERE
 
 
 def result_labels(header: Sequence[str]) -> tuple[str, ...]:
@@ -50,5 +77,9 @@ def result_labels(header: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_event_header(row: Sequence[str]) -> bool:
-    """Whether a header row is that of ``events.csv``, with or without ``probability``."""
-    return tuple(row) in (event_columns(has_probability=False), event_columns(has_probability=True))
+    """Whether a header row is that of ``events.csv``, with or without ``probability``.
+
+    One without ``start_time`` and ``site``, as before they were there, is one as well.
+    """
+    known = [event_columns(has_probability=one) for one in (False, True)]
+    return tuple(row) in known or (*row, *WHEN_AND_WHERE) in known

@@ -31,7 +31,9 @@ class FilledRow:
     cells: dict[str, str]
 
 
-def read_filled(table: Path, needed: Sequence[str], again: str) -> Iterator[FilledRow]:
+def read_filled(
+    table: Path, needed: Sequence[str], again: str, *, optional: Sequence[str] = ()
+) -> Iterator[FilledRow]:
     """Rows of a CSV table in UTF-8; commas or, as some spreadsheets write, semicolons part columns.
 
     Parameters
@@ -42,6 +44,8 @@ def read_filled(table: Path, needed: Sequence[str], again: str) -> Iterator[Fill
         Columns that it must have.
     again : str
         What the user can do about a table that lacks one.
+    optional : sequence of str
+        Columns that it may have; their cells are empty where it has not.
 
     Raises
     ------
@@ -57,7 +61,8 @@ def read_filled(table: Path, needed: Sequence[str], again: str) -> Iterator[Fill
     if missing := [name for name in needed if name not in (rows.fieldnames or ())]:
         raise CallcountError(f"{table} has no column {missing[0]}.", again)
     for row in rows:
-        cells = {name: plain((row[name] or "").strip()).strip() for name in needed}
+        wanted = (*needed, *optional)
+        cells = {name: plain((row.get(name) or "").strip()).strip() for name in wanted}
         yield FilledRow(f"{table}, row {rows.line_num}", cells)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 MAX_NAME_BYTES = 120
-_RESERVED = "overview"
+_RESERVED = ("overview", "calls_by_day", "calls_by_hour")
 
 
 def plot_names(names: Iterable[str]) -> dict[str, str]:
@@ -30,7 +30,7 @@ def plot_names(names: Iterable[str]) -> dict[str, str]:
     """
     stems = {name: _safe(name) for name in names}
     taken = Counter(stem.casefold() for stem in stems.values())
-    taken[_RESERVED] += 1
+    taken.update(_RESERVED)
     return {name: _file_name(name, stem, taken[stem.casefold()]) for name, stem in stems.items()}
 
 

@@ -8,7 +8,14 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from counter.output.columns import is_event_header, is_result_header
+from counter.output.columns import (
+    DAY_COLUMNS,
+    HOUR_COLUMNS,
+    RECORDING_COLUMNS,
+    SITE_COLUMNS,
+    is_event_header,
+    is_result_header,
+)
 from counter.output.png import is_own_png
 
 MADE_BY = "callcount"
@@ -36,6 +43,12 @@ def is_own_results(path: Path) -> bool:
 def is_own_events(path: Path) -> bool:
     """Whether a file is empty or has the header of ``events.csv``."""
     return _has_header(path, is_event_header)
+
+
+def is_own_season(path: Path) -> bool:
+    """Whether a file is empty or has the header of ``recordings.csv`` or of a summary."""
+    headers = (RECORDING_COLUMNS, SITE_COLUMNS, DAY_COLUMNS, HOUR_COLUMNS)
+    return _has_header(path, lambda row: tuple(row) in headers)
 
 
 def is_own_manifest(path: Path) -> bool:

@@ -15,6 +15,7 @@ from counter.output.own import (
     is_own_manifest,
     is_own_results,
     is_own_scores,
+    is_own_season,
     own_plots,
 )
 
@@ -40,6 +41,15 @@ class OutputPaths:
     def events(self) -> Path:
         """``x/y/events.csv``, one row an event."""
         return self.folder / "events.csv"
+
+    @property
+    def recordings(self) -> Path:
+        """``x/y/recordings.csv``, when and where each recording was made, and its effort."""
+        return self.folder / "recordings.csv"
+
+    def summary(self, of: str) -> Path:
+        """``x/y/summary_site.csv``, ``summary_day.csv`` or ``summary_hour.csv``."""
+        return self.folder / f"summary_{of}.csv"
 
     @property
     def manifest(self) -> Path:
@@ -175,6 +185,8 @@ def _check_files(paths: OutputPaths) -> None:
         paths.events: is_own_events,
         paths.manifest: is_own_manifest,
         paths.scores: is_own_scores,
+        paths.recordings: is_own_season,
+        **{paths.summary(of): is_own_season for of in ("site", "day", "hour")},
     }
     for path, is_own in checks.items():
         if os.path.lexists(path) and not is_own(path):

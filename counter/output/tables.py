@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from counter.estimation.calibration import Calibration
+from counter.moments import iso_text, later
 from counter.output.columns import event_columns, result_columns
 from counter.output.writing import write_csv
 from counter.records import FAILED, FileResult
@@ -19,7 +20,7 @@ def write_results(path: Path, results: Sequence[FileResult], labels: Sequence[st
     """Write one row per recording, in the order given.
 
     Silence is 0 calls; a failed recording has no number of calls. ``calls_per_hour`` is per hour
-    really scanned and empty where nothing was. Seconds have 3 decimals.
+    really listened to and empty where nothing was. Seconds have 3 decimals.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def _result_row(result: FileResult, labels: Sequence[str]) -> list[str]:
     else:
         calls = [str(result.calls())]
         calls += [str(result.calls(label)) for label in labels][: n_columns - 1]
-        hours = result.scanned_s / 3600
+        hours = result.effort_s / 3600
         per_hour = f"{result.calls() / hours:.3f}" if hours else ""
     known = result.duration_s > 0 or result.status != FAILED
     duration = f"{result.duration_s:.3f}" if known else ""
@@ -78,13 +79,15 @@ def _event_rows(
     results: Sequence[FileResult], band_hz: Bands, calibrations: Mapping[str, Calibration]
 ) -> Iterable[list[str]]:
     for result in results:
+        start, site = result.origin.start, result.origin.site
         probabilities = _probabilities(result, calibrations)
         for number, event in enumerate(result.events, start=1):
             times = [f"{time:.3f}" for time in (event.start_s, event.end_s, event.peak_s)]
             band = [f"{edge:.1f}" for edge in band_hz[event.label]]
             who = [result.recording.name, str(number), event.label]
             probability = [probabilities[number - 1]] if calibrations else []
-            yield [*who, *times, f"{event.score:.4f}", *probability, *band]
+            when = iso_text(start and later(start, event.start_s))
+            yield [*who, *times, f"{event.score:.4f}", *probability, *band, when, site]
 
 
 def _probabilities(result: FileResult, calibrations: Mapping[str, Calibration]) -> list[str]:
