@@ -262,3 +262,14 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
     """A markdown table; numbers stand as they are given."""
     lines = [list(header), ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def shared_clips(rate_hz: int) -> Any:
+    """The shared Capuchinbird clips at a rate."""
+    from training.clips import read_clips
+    from training.settings import ClipSettings
+
+    labels = {"capuchinbird": str(CAPUCHIN / "Parsed_Capuchinbird_Clips")}
+    background = str(CAPUCHIN / "Parsed_Not_Capuchinbird_Clips")
+    given = ClipSettings(labels=labels, background=background)
+    return read_clips(given, rate_hz)

@@ -1,6 +1,6 @@
 """Counts of birds that no model has heard, laid into backgrounds that it has not heard either.
 
-    python -m benchmarks.composites [--folds 5] [--seed 0] [--model mel] [--few] [-n 4]
+    python -m benchmarks.composites [--folds 5] [--seed 0] [--model mel] [--few] [--pieces] [-n 4]
 
 The sources of the shared clips are parted into folds. For each fold a model is trained on the
 others, rules and all, as ``callcount train`` trains; then the fold's calls are laid, at known
@@ -12,6 +12,8 @@ recording, "dense" follows one with another after 0.6 to 4 s. Recordings are 180
 22 calls, 11 on average.
 
 ``--few`` trains on 10 calls of 3 sources and 60 background clips of the others instead.
+``--pieces`` lays a piece of the same call, 0.15 to 0.4 of it and up to 12 dB quieter, before every
+second call where there is room; a piece is no call.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import (
-    CAPUCHIN,
     FOREST_TRUTH,
     Score,
     Tally,
     forest_recordings,
     markdown_table,
     read_intervals,
+    shared_clips,
     tally,
 )
 
@@ -74,6 +76,7 @@ class Tools:
 
     front_end: Any
     rng: np.random.Generator
+    pieces: np.random.Generator | None = None
 
     @property
     def rate_hz(self) -> int:
@@ -128,8 +131,27 @@ def composite(
         if first + len(sound) > len(samples):
             continue
         samples[first : first + len(sound)] += sound * tools.gain(sound, bed_level, level_db)
+        if tools.pieces is not None and tools.pieces.random() < 0.5:
+            room = first - int(laid[-1][1] * rate_hz if laid else 0)
+            lay_piece(samples[first - room : first], sound, (bed_level, level_db), tools)
         laid.append((first / rate_hz, (first + len(sound)) / rate_hz))
     return Composite(kind, density, level_db, samples, tuple(laid))
+
+
+def lay_piece(room: Samples, sound: Samples, levels: tuple[float, float], tools: Tools) -> None:
+    """Add a piece of a call to what stands before it, where it fits with 0.1 s on either side."""
+    from training.levels import call_extent
+
+    rng = tools.pieces or tools.rng
+    start, stop = call_extent(sound, tools.front_end)
+    length = int(rng.uniform(0.15, 0.4) * (stop - start))
+    first = start + int(rng.integers(stop - start - length + 1))
+    apart, ahead = tools.rate_hz // 10, int(rng.uniform(0.1, 1.6) * tools.rate_hz)
+    last = max(len(room) - ahead, length + apart)
+    if last <= len(room) - apart:
+        gain = tools.gain(sound, *levels) * 10 ** (-rng.uniform(0, 12) / 20)
+        piece = sound[first : first + length] * np.hanning(length) ** 0.25
+        room[last - length : last] += piece * gain
 
 
 def forest_beds(rate_hz: int) -> list[Samples]:
@@ -171,17 +193,6 @@ def composites(
                         else clip_bed(backgrounds, tools)
                     )
                     yield composite(bed, kind, density, level_db, calls, tools)
-
-
-def shared_clips(rate_hz: int) -> Any:
-    """The shared clips."""
-    from training.clips import read_clips
-    from training.settings import ClipSettings
-
-    labels = {"capuchinbird": str(CAPUCHIN / "Parsed_Capuchinbird_Clips")}
-    background = str(CAPUCHIN / "Parsed_Not_Capuchinbird_Clips")
-    given = ClipSettings(labels=labels, background=background)
-    return read_clips(given, rate_hz)
 
 
 def few_of(clips: Any, seed: int) -> Any:
@@ -231,7 +242,8 @@ def measure(arguments: argparse.Namespace) -> dict[Kind, list[Tally]]:
         known = clips.subset(kept)
         known = few_of(known, arguments.seed + fold) if arguments.few else known
         events = counter_of(settings, arguments.model, known)
-        tools = Tools(front_end, np.random.default_rng([arguments.seed, fold]))
+        pieces = np.random.default_rng([arguments.seed, fold, 1]) if arguments.pieces else None
+        tools = Tools(front_end, np.random.default_rng([arguments.seed, fold]), pieces)
         for one in composites(clips.subset(held_out), forest, arguments.n, tools):
             of_kind = tallies.setdefault((one.bed, one.density, one.level_db), [])
             name = f"fold {fold}, {len(of_kind)}"
@@ -271,6 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", default="mel")
     parser.add_argument("--few", action="store_true", help="train on 10 calls and 60 backgrounds")
+    parser.add_argument("--pieces", action="store_true", help="lay pieces of calls, no calls, too")
     parser.add_argument("-n", type=int, default=4, help="recordings of each kind and fold")
     given = parser.parse_args(arguments)
     print(report(measure(given)))
