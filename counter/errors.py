@@ -44,6 +44,14 @@ class OutputError(CallcountError):
     """An output path that clashes or cannot be written."""
 
     @classmethod
+    def clash(cls, path: Path) -> OutputError:
+        """What to say of something in the way that callcount did not make."""
+        return cls(
+            f"{path} exists and was not made by callcount.",
+            "Move it away or give another name with -o.",
+        )
+
+    @classmethod
     def unwritable(cls, path: Path, error: OSError) -> OutputError:
         """What to say when the system refuses to write ``path``."""
         reason = error.strerror or str(error)

@@ -19,7 +19,7 @@ from outcomes import refusal, rows_of
 
 import counter
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, SPEC_FILE, read_bundle, write_bundle
-from counter.cli import scanning
+from counter.cli import drawing, scanning
 from counter.cli.main import run
 
 RESULT_HEADER = "recording,calls,duration_s,scanned_s,calls_per_hour,status,message"
@@ -246,7 +246,7 @@ def test_a_later_scan_replaces_the_earlier_one_and_leaves_the_rest(work, season,
 
 
 def test_above_the_most_plots_those_with_most_calls_are_drawn(work, scan, monkeypatch, capsys):
-    monkeypatch.setattr(scanning, "MAX_PLOTS", 3)
+    monkeypatch.setattr(drawing, "MAX_PLOTS", 3)
     for index, n_calls in enumerate((1, 0, 3, 0, 2, 1)):
         starts_s = [1 + 3 * k for k in range(n_calls)]
         write(work / f"{index}.wav", calls(10.0, starts_s), MODEL_RATE_HZ)

@@ -33,7 +33,16 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TENSORFLOW = {"tensorflow", "tensorflow_io", "keras"}
-NOT_FOR_SCANS = {*TENSORFLOW, "training", "pandas", "matplotlib", "librosa", "sklearn", "scipy"}
+NOT_FOR_SCANS = {
+    *TENSORFLOW,
+    "training",
+    "pandas",
+    "matplotlib",
+    "pyarrow",
+    "librosa",
+    "sklearn",
+    "scipy",
+}
 NOT_FOR_HELP = {*NOT_FOR_SCANS, "numpy", "pydantic", "rich", "soundfile", "soxr", "ai_edge_litert"}
 MAX_MODULE_LINES = 300
 MAX_FUNCTION_LINES = 30

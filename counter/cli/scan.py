@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from counter.cli.tableoption import SPREADSHEET_FLAG, SPREADSHEET_HELP
+from counter.output.formatnames import FORMAT_NAMES
+
 
 @click.command(short_help="Count calls in recordings.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -58,6 +61,22 @@ import click
     help="Keep the scores as well (60 kB an hour), so that rules can be judged without a new scan.",
 )
 @click.option(
+    "--format",
+    "formats",
+    type=click.Choice(FORMAT_NAMES),
+    multiple=True,
+    help="How to write the events besides events.csv; may be repeated. parquet needs pyarrow.",
+)
+@click.option("--clips", type=int, metavar="N", help="Cut out N events of each label. [0]")
+@click.option(
+    "--clips-by",
+    type=click.Choice(["score", "random"]),
+    help="Those of highest score, or drawn by chance. [score]",
+)
+@click.option("--clips-seed", type=int, help="Seed of clips drawn by chance. [0]")
+@click.option("--clips-margin", "clips_margin_s", type=float, help="Around each event, s. [1]")
+@click.option(SPREADSHEET_FLAG, "spreadsheet_safe", default=None, help=SPREADSHEET_HELP)
+@click.option(
     "--config",
     type=click.Path(path_type=Path),
     help="YAML file with any of these options; flags win over it.",
@@ -70,7 +89,8 @@ def scan(
 
     Writes a table with one row per recording (results.csv), and beside it a folder with one row
     per call (events.csv), when and where each recording was made (recordings.csv), sums by site,
-    day and hour of day (summary_*.csv), what was done (manifest.json) and plots.
+    day and hour of day (summary_*.csv), what was done (manifest.json) and plots; and, where asked
+    for, the events for other programs (--format) and clips of them (--clips).
 
     When and where comes from --name-pattern, else from the header (GUANO, AudioMoth, BWF), else
     from the usual forms of file names; what none of them tells stays empty.
@@ -85,6 +105,6 @@ def scan(
     from counter.config import read_yaml, validate
 
     from_file = read_yaml(config) if config is not None else {}
-    given = {key: value for key, value in flags.items() if value is not None}
+    given = {key: value for key, value in flags.items() if value not in (None, ())}
     settings = validate(ScanSettings, from_file, str(config))
     context.exit(run_scan(paths, output, settings, validate(ScanSettings, given, "the flags")))

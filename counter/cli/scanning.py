@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import platform
 import sys
@@ -10,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -23,6 +21,8 @@ from pydantic import Field, field_validator
 from counter import __version__
 from counter.bundle import Bundle, BundleSpec, choose_bundle
 from counter.cli.console import ScanProgress, print_counts, stderr
+from counter.cli.drawing import Pictures, draw_plots
+from counter.cli.exporting import Exports, ExportSettings, plan_exports
 from counter.cli.placing import PlaceSettings, Placing, plan_placing, remarks
 from counter.cli.rulefile import RuleLayers
 from counter.cli.running import (
@@ -36,21 +36,21 @@ from counter.config import EventRules
 from counter.detector import Detector
 from counter.estimation.calibration import Calibration
 from counter.files import find_recordings
+from counter.output.eventrows import ScanEvents
 from counter.output.manifest import Manifest, write_manifest
 from counter.output.paths import OutputPaths, plan, prepare
 from counter.output.scores import write_scores
 from counter.output.season_tables import write_season
 from counter.output.tables import write_events, write_results
+from counter.output.writing import spreadsheet_safe
 from counter.records import FAILED, FileResult, Recording
 from counter.scan import ScanJob, scan_recordings
 from counter.summary import Season
 
-# Above this many recordings only those with most calls are drawn.
-MAX_PLOTS = 200
 _RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
 
 
-class ScanSettings(PlaceSettings):
+class ScanSettings(PlaceSettings, ExportSettings):
     """Settings of a scan; what is None comes from the bundle."""
 
     model: Path | None = Field(None, description="bundle")
@@ -84,6 +84,7 @@ class ScanPlan:
     recordings: list[Recording]
     placing: Placing
     paths: OutputPaths
+    exports: Exports
     n_threads: int
     plots: bool
     keep_scores: bool
@@ -97,7 +98,10 @@ def run_scan(
     scan_plan = _plan(given, output, config, flags or ScanSettings())
     started_s, clock_s = time.time(), time.perf_counter()
     results, interrupted = _scan(scan_plan)
-    wall_s = _write(scan_plan, results, started_s=started_s, clock_s=clock_s)
+    with spreadsheet_safe(scan_plan.exports.settings.spreadsheet_safe):
+        wall_s = _write(
+            scan_plan, results, started_s=started_s, clock_s=clock_s, interrupted=interrupted
+        )
     print_counts(
         results, scan_plan.bundle.spec.labels, wall_s=wall_s, output=scan_plan.paths.results
     )
@@ -128,6 +132,7 @@ def _plan(
         recordings=recordings,
         placing=plan_placing(settings, recordings),
         paths=paths,
+        exports=plan_exports(settings, paths.folder, recordings),
         n_threads=n_threads(settings.jobs),
         plots=settings.plots,
         keep_scores=settings.keep_scores,
@@ -145,6 +150,7 @@ def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
         Detector(scan_plan.bundle, scan_plan.n_threads) as detector,
     ):
         prepare(scan_plan.paths, plots=scan_plan.plots)
+        scan_plan.exports.remove_old()
         job = ScanJob(
             detector=detector,
             rules=scan_plan.rules,
@@ -154,7 +160,7 @@ def _scan(scan_plan: ScanPlan) -> tuple[list[FileResult], bool]:
             scores=scan_plan.keep_scores,
             origin_of=scan_plan.placing.origin,
         )
-        pictures = _Pictures()
+        pictures = Pictures()
         with _keeping_scores(scan_plan) as keep:
             for result in scan_recordings(scan_plan.recordings, job, scan_plan.n_threads):
                 gathered.append(pictures.kept(keep(result), gathered))
@@ -178,39 +184,25 @@ def _keeping_scores(scan_plan: ScanPlan) -> Iterator[Callable[[FileResult], File
         yield keep
 
 
-class _Pictures:
-    """Lets the ``MAX_PLOTS`` results with most calls keep their picture, so memory is bounded."""
-
-    def __init__(self) -> None:
-        self._drawn: list[tuple[int, int]] = []
-
-    def kept(self, result: FileResult, gathered: list[FileResult]) -> FileResult:
-        """``result`` as it is to be gathered; one gathered earlier may lose its picture to it."""
-        if result.picture is None:
-            return result
-        entry = (result.calls(), -len(gathered))
-        if len(self._drawn) < MAX_PLOTS:
-            heapq.heappush(self._drawn, entry)
-            return result
-        _, minus_index = heapq.heappushpop(self._drawn, entry)
-        if minus_index == entry[1]:
-            return replace(result, picture=None)
-        gathered[-minus_index] = replace(gathered[-minus_index], picture=None)
-        return result
-
-
 def _write(
-    scan_plan: ScanPlan, results: list[FileResult], *, started_s: float, clock_s: float
+    scan_plan: ScanPlan,
+    results: list[FileResult],
+    *,
+    started_s: float,
+    clock_s: float,
+    interrupted: bool,
 ) -> float:
-    """Write tables, plots and manifest; the seconds the scan took, plots aside."""
+    """Write tables, exports, plots and manifest; the seconds the scan took to its tables."""
     spec = scan_plan.bundle.spec
     bands = {label: (spec.low_hz, spec.high_hz) for label in spec.labels}
+    events = ScanEvents(results, bands, calibrations_of(spec))
     write_results(scan_plan.paths.results, results, spec.labels)
     write_events(scan_plan.paths.events, results, bands, calibrations_of(spec))
     season = Season.of(results, spec.labels)
     write_season(scan_plan.paths, results, season)
     wall_s = time.perf_counter() - clock_s
-    plots = _draw(scan_plan, results, bands, season) if scan_plan.plots else ()
+    scan_plan.exports.write(events, spec.labels, with_clips=not interrupted)
+    plots = draw_plots(scan_plan, results, bands, season) if scan_plan.plots else ()
     manifest = Manifest(
         command=tuple(sys.argv),
         versions=_versions(),
@@ -236,6 +228,7 @@ def _settings(scan_plan: ScanPlan) -> dict[str, Any]:
         "rules": {label: rules.model_dump() for label, rules in scan_plan.rules.items()},
         "rules_from": scan_plan.rules_from,
         **scan_plan.placing.settings.told(),
+        **scan_plan.exports.told(),
     }
 
 
@@ -263,33 +256,3 @@ def _bundle_facts(scan_plan: ScanPlan) -> dict[str, str]:
         "hash": scan_plan.bundle.sha256,
         "which": scan_plan.which,
     }
-
-
-def _draw(
-    scan_plan: ScanPlan,
-    results: list[FileResult],
-    bands: dict[str, tuple[float, float]],
-    season: Season,
-) -> tuple[str, ...]:
-    """Draw the plots; their file names."""
-    from counter.output.names import plot_names
-    from counter.output.overview import draw_overview
-    from counter.output.plots import PlotSettings, RecordingPlotter
-    from counter.output.season_pictures import draw_season
-
-    spec = scan_plan.bundle.spec
-    threshold = min(rules.threshold for rules in scan_plan.rules.values())
-    plotter = RecordingPlotter(PlotSettings(bands, threshold, spec.sample_rate_hz / 2))
-    names = plot_names(result.recording.name for result in results)
-    shown = [result for result in results if result.picture is not None]
-    folder = scan_plan.paths.plots
-    with ThreadPoolExecutor(scan_plan.n_threads) as pool:
-        drawn = [pool.submit(plotter.draw, r, folder / names[r.recording.name]) for r in shown]
-        draw_overview(scan_plan.paths.overview, results, spec.labels)
-        for one in drawn:
-            one.result()
-    if len(results) > MAX_PLOTS:
-        message = f"Drew the {len(shown)} recordings with most calls of {len(results)}."
-        click.echo(message, err=True)
-    of_season = draw_season(folder, season)
-    return (scan_plan.paths.overview.name, *of_season, *(names[r.recording.name] for r in shown))

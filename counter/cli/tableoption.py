@@ -7,13 +7,17 @@ from typing import Any
 
 import click
 
-FLAG = "--spreadsheet-safe/--no-spreadsheet-safe"
-HELP = "Put ' before names in tables that a spreadsheet would run as formulas. [default: safe]"
+SPREADSHEET_FLAG = "--spreadsheet-safe/--no-spreadsheet-safe"
+SPREADSHEET_HELP = (
+    "Put ' before names in tables that a spreadsheet would run as formulas. [default: safe]"
+)
 
 
 def spreadsheet_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the flag to a command; it counts for all tables that the command writes."""
-    return click.option(FLAG, default=True, expose_value=False, callback=_mind, help=HELP)(command)
+    return click.option(
+        SPREADSHEET_FLAG, default=True, expose_value=False, callback=_mind, help=SPREADSHEET_HELP
+    )(command)
 
 
 def _mind(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:

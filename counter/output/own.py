@@ -37,18 +37,18 @@ def own_plots(folder: Path) -> list[Path]:
 
 def is_own_results(path: Path) -> bool:
     """Whether a file is empty or has the header of ``results.csv``."""
-    return _has_header(path, is_result_header)
+    return has_header(path, is_result_header)
 
 
 def is_own_events(path: Path) -> bool:
     """Whether a file is empty or has the header of ``events.csv``."""
-    return _has_header(path, is_event_header)
+    return has_header(path, is_event_header)
 
 
 def is_own_season(path: Path) -> bool:
     """Whether a file is empty or has the header of ``recordings.csv`` or of a summary."""
     headers = (RECORDING_COLUMNS, SITE_COLUMNS, DAY_COLUMNS, HOUR_COLUMNS)
-    return _has_header(path, lambda row: tuple(row) in headers)
+    return has_header(path, lambda row: tuple(row) in headers)
 
 
 def is_own_manifest(path: Path) -> bool:
@@ -73,10 +73,14 @@ def is_own_scores(path: Path) -> bool:
         return False
 
 
-def _has_header(path: Path, is_header: Callable[[Sequence[str]], bool]) -> bool:
+def has_header(
+    path: Path, is_header: Callable[[Sequence[str]], bool], *, delimiter: str = ","
+) -> bool:
+    """Whether a file is empty or its first line is the header that is looked for."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         line = file.readline(_HEADER_BYTES)
-    row = next(csv.reader([line.decode("utf-8", "replace").rstrip("\r\n")]), [])
+    text = line.decode("utf-8", "replace").rstrip("\r\n")
+    row = next(csv.reader([text], delimiter=delimiter), [])
     return not line or is_header(row)

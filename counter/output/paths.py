@@ -190,7 +190,4 @@ def _check_files(paths: OutputPaths) -> None:
     }
     for path, is_own in checks.items():
         if os.path.lexists(path) and not is_own(path):
-            raise OutputError(
-                f"{path} exists and was not made by callcount.",
-                "Move it away or give another name with -o.",
-            )
+            raise OutputError.clash(path)

@@ -47,10 +47,17 @@ def is_own_png(path: Path) -> bool:
         return _mark(path.name) in file.read(_HEAD_BYTES)
 
 
-def _mark(file_name: str) -> bytes:
-    # Some file systems change the normal form of a name, so the mark holds a digest of one form.
+def name_digest(file_name: str) -> str:
+    """What stands in a file of callcount's for its name, in the 16 letters of a digest.
+
+    Some file systems change the normal form of a name, so it is of one form.
+    """
     name = unicodedata.normalize("NFC", file_name).encode("utf-8", "surrogatepass")
-    return b"Software\0callcount plot " + hashlib.sha256(name).hexdigest()[:16].encode("ascii")
+    return hashlib.sha256(name).hexdigest()[:16]
+
+
+def _mark(file_name: str) -> bytes:
+    return b"Software\0callcount plot " + name_digest(file_name).encode("ascii")
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
