@@ -20,7 +20,7 @@ from outcomes import refusal, rows_of
 from counter.annotations import match_recordings, read_annotations
 from counter.cli.main import run
 from counter.estimation.calibration import Calibration
-from counter.output.audacity import label_files
+from counter.output.audacity import label_namer
 from counter.output.eventclips import (
     BY_CHANCE,
     BY_SCORE,
@@ -266,7 +266,8 @@ PATHS = st.lists(st.lists(NAME, min_size=1, max_size=3).map("/".join), unique=Tr
 
 @given(names=PATHS)
 def test_label_files_stay_where_they_belong_and_say_whose_they_are(names):
-    files = label_files(names)
+    file_of = label_namer(names)
+    files = {name: file_of(name) for name in names}
     assert len({file.casefold() for file in files.values()}) == len(names)
     for name, file in files.items():
         parts = PurePosixPath(file).parts

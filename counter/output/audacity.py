@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from counter.errors import OutputError
@@ -41,7 +40,8 @@ class AudacityLabels:
             return
         if not base.is_dir():
             raise OutputError.clash(base)
-        for file in label_files(names).values():
+        names = list(names)
+        for file in map(label_namer(names), names):
             _check_file(base, file)
 
     def remove(self, folder: Path) -> None:
@@ -56,10 +56,10 @@ class AudacityLabels:
 
     def write(self, folder: Path, events: ScanEvents) -> None:
         """Write a file a recording; an empty one where nothing was heard."""
-        files = label_files(result.recording.name for result in events.results)
+        file_of = label_namer(result.recording.name for result in events.results)
         made = set()
         for recording, rows in events.by_recording():
-            path = folder / self.path / files[recording.name]
+            path = folder / self.path / file_of(recording.name)
             if path.parent not in made:
                 _make(path.parent)
                 made.add(path.parent)
@@ -70,22 +70,30 @@ class AudacityLabels:
                 out.writelines(map(_line, rows))
 
 
-def label_files(names: Iterable[str]) -> dict[str, str]:
-    """The label file of each recording, as a path with ``/`` that stays below where it is put.
-
-    No two differ in case alone.
+def label_namer(names: Iterable[str]) -> Callable[[str], str]:
+    """A function from a recording's name to its label file, which stays below where it is put.
 
     Parameters
     ----------
     names : iterable of str
-        Names of recordings, each once.
+        Names of recordings, each once; no two of them get files that differ in case alone.
+
+    Returns
+    -------
+    callable
+        Gives a path with ``/`` for one of the names.
     """
-    files = {name: _file(name, is_alike=False) for name in names}
-    alike = Counter(file.casefold() for file in files.values())
-    return {
-        name: _file(name, is_alike=True) if alike[file.casefold()] > 1 else file
-        for name, file in files.items()
-    }
+    seen: set[str] = set()
+    alike: set[str] = set()
+    for name in names:
+        folded = _file(name, has_case=True).casefold()
+        (alike if folded in seen else seen).add(folded)
+
+    def file(name: str) -> str:
+        found = _file(name, has_case=True)
+        return _file(name, has_case=False) if found.casefold() in alike else found
+
+    return file
 
 
 def is_own_labels(path: Path) -> bool:
@@ -118,26 +126,26 @@ def _line(row: EventRow) -> str:
     return f"{row.text('start_s')}\t{row.text('end_s')}\t{label}\n"
 
 
-def _file(name: str, *, is_alike: bool) -> str:
+def _file(name: str, *, has_case: bool) -> str:
     text = name.encode("utf-8", "backslashreplace").decode()
-    return "/".join(_part(part, is_alike=is_alike) for part in text.split("/")) + _SUFFIX
+    return "/".join(_part(part, has_case=has_case) for part in text.split("/")) + _SUFFIX
 
 
-def _part(part: str, *, is_alike: bool) -> str:
+def _part(part: str, *, has_case: bool) -> str:
     """A folder or file name that is one everywhere, and neither ``.`` nor ``..``.
 
-    Where a name is alike to another but for case, what has case is escaped as well.
+    Without ``has_case`` what has case is escaped as well.
     """
     unsafe = {found.start() for found in _UNSAFE.finditer(part)}
-    chars = (
-        _escaped(char) if place in unsafe or (is_alike and char != char.casefold()) else char
-        for place, char in enumerate(part)
-    )
-    content = ("".join(chars) or "_").encode()
-    if len(content) <= _MAX_PART_BYTES:
-        return content.decode()
-    digest = hashlib.sha256(part.encode()).hexdigest()[:10]
-    return f"{content[: _MAX_PART_BYTES - len(digest) - 1].decode('utf-8', 'ignore')}-{digest}"
+    if not has_case:
+        unsafe |= {place for place, char in enumerate(part) if char != char.casefold()}
+    if unsafe or not part:
+        chars = (_escaped(char) if n in unsafe else char for n, char in enumerate(part or "_"))
+        part = "".join(chars)
+    if len(part.encode()) <= _MAX_PART_BYTES:
+        return part
+    digest = "-" + hashlib.sha256(part.encode()).hexdigest()[:10]
+    return part.encode()[: _MAX_PART_BYTES - len(digest)].decode("utf-8", "ignore") + digest
 
 
 def _escaped(char: str) -> str:
