@@ -202,9 +202,10 @@ def _spread_text(spread: Mapping[str, Any]) -> str:
     for key, name in (("median_accuracy", "median"), ("min_accuracy", "lowest")):
         lines.append(f"{name + ' accuracy of a source:':<30}{_figure(spread[key])}")
     if spread["sources"]:
-        rows = pd.DataFrame(spread["sources"])
-        rows = rows.sort_values("accuracy", kind="stable").set_index("source")
-        lines.append(_table(rows.set_axis(_names(rows.index))))
+        # Plain first: with pyarrow, strings in pandas must be UTF-8, and names need not be.
+        named = [{**one, "source": plain_text(one["source"])} for one in spread["sources"]]
+        rows = pd.DataFrame(named).sort_values("accuracy", kind="stable")
+        lines.append(_table(rows.set_index("source")))
     return "\n".join(lines)
 
 
