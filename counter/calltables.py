@@ -1,7 +1,8 @@
 """Calls that a person marked: CSV, Raven selection tables and Audacity labels, read as one record.
 
 Read with the ``csv`` module: these are three small formats, every error has to name file and row,
-and the library that knows them (crowsetta) asks for numpy 2, which TensorFlow 2.16 forbids.
+and the library that knows them (crowsetta) takes a table to be about one recording, refuses one
+without rows, and asks for Python 3.11.
 """
 
 from __future__ import annotations
