@@ -14,6 +14,7 @@ _MAX_CHANNELS = 64
 
 _REASONS = {  # libsndfile's error numbers, in plain words
     1: "not sound: no format that can be read",
+    7: "begins as MP3, but no frame of it could be decoded",
     24: "claims 0 Hz or another impossible sample rate or channel count",
     32: "claims 0 channels",
     33: "claims more than 1024 channels",
@@ -79,7 +80,7 @@ def open_sound(source: io.FileIO | int) -> sf.SoundFile:
     try:
         return _ForwardFile(source, closefd=False)
     except sf.LibsndfileError as error:
-        why = error.error_string.strip().rstrip(".")
+        why = error.error_string.strip().rstrip(".").removeprefix("Error : ")
         raise AudioError(_REASONS.get(error.code, f"not readable as sound: {why}")) from error
 
 
@@ -89,8 +90,10 @@ def describe(path: str, file: sf.SoundFile) -> AudioInfo:
     Raises
     ------
     AudioError
-        No samples, or a sample rate or channel count out of range.
+        No samples, a sample rate or channel count out of range, or a format that is not read.
     """
+    if file.format == "SDS":  # libsndfile makes up the sound that a short one does not hold
+        raise AudioError("a MIDI sample dump (SDS), which is not read; save it as WAV")
     rate_hz, channels, n_samples = file.samplerate, file.channels, file.frames
     if not 1 <= channels <= _MAX_CHANNELS:
         raise AudioError(f"claims {channels} channels; 1 to {_MAX_CHANNELS} can be read")

@@ -239,6 +239,31 @@ def test_a_claim_of_hours_over_a_kilobyte_costs_nothing(wav):
 
 
 def test_a_flac_of_which_nothing_decodes_is_an_error(tmp_path):
+@pytest.mark.parametrize("value", [1e11, 3e38, -3e38])
+def test_a_flipped_bit_in_a_float_is_no_sound(tmp_path, value):
+    sound = noise(40000, 2)
+    healed = sound.copy()
+    sound[5000:5002, 0], healed[5000:5002, 0] = value, 0
+    path = write(tmp_path / "a.wav", sound, 8000, subtype="FLOAT")
+    samples, stream = load(path, 16000)
+    expected, _ = load(write(tmp_path / "b.wav", healed, 8000, subtype="FLOAT"), 16000)
+    np.testing.assert_array_equal(samples, expected)
+    assert stream.message == "2 NaN or infinite samples were taken as 0"
+
+
+def test_a_format_whose_reader_makes_sound_up_is_refused(tmp_path):
+    path = write(tmp_path / "a.sds", noise(16000), 16000)
+    with pytest.raises(AudioError, match="^a MIDI sample dump"):
+        probe(cut(path, 0.01))
+
+
+def test_an_mp3_without_a_whole_frame_says_so(tmp_path):
+    path = write(tmp_path / "a.mp3", noise(48000), 48000)
+    path.write_bytes(path.read_bytes()[:80])
+    with pytest.raises(AudioError, match="^begins as MP3, but no frame"):
+        probe(path)
+
+
     path = write(tmp_path / "a.flac", noise(48000), 48000)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(AudioError, match=r"^nothing could be decoded of the 1\.0 s it claims"):
