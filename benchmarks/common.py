@@ -1,4 +1,4 @@
-"""What the benchmarks share: the data, child processes, events against the truth, tables.
+"""What the benchmarks share: the data, scans, events against the truth, tables.
 
 Nothing to run here; see ``forest.py``, ``speed.py``, ``memory.py`` and ``tutorial.py``.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -24,32 +22,14 @@ from scipy.sparse.csgraph import (  # type: ignore[import-untyped]
     maximum_bipartite_matching,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.children import ROOT, Child, run_child
+
 CAPUCHIN = ROOT.parent / "shared" / "data" / "capuchin"
 FOREST = CAPUCHIN / "Forest Recordings"
 FOREST_TRUTH = CAPUCHIN / "forest_truth.csv"
 MIN_IOU = 0.3
 
 Intervals = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Child:
-    """A finished child process.
-
-    Attributes
-    ----------
-    stdout : str
-        What it printed.
-    wall_s : float
-        From its start to its end, seconds, the interpreter's start included.
-    peak_mb : float
-        Its peak resident memory, megabytes (1e6 bytes).
-    """
-
-    stdout: str
-    wall_s: float
-    peak_mb: float
 
 
 @dataclass(frozen=True)
@@ -87,33 +67,6 @@ def forest_recordings() -> list[Path]:
     if not recordings:
         sys.exit(f"No recordings in {FOREST}; this benchmark needs the shared data.")
     return recordings
-
-
-def run_child(command: Sequence[str], *, folder: Path | None = None) -> Child:
-    """Run a command with this checkout on its path; leave with its message where it fails.
-
-    Parameters
-    ----------
-    command : sequence of str
-        Program and arguments.
-    folder : Path, optional
-        Working folder; the present one by default.
-    """
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "report.json"
-        done = subprocess.run(
-            [sys.executable, "-S", str(ROOT / "benchmarks" / "launch.py"), str(report), *command],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(command)}\nleft with {done.returncode}:\n{done.stderr[-2000:]}")
-        usage = json.loads(report.read_text(encoding="utf-8"))
-    return Child(done.stdout, usage["wall_s"], usage["peak_bytes"] / 1e6)
 
 
 def scan(path: Path, folder: Path, *, model: Path | None = None, plots: bool = False) -> Scan:

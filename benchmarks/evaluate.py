@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.common import Child, markdown_table, run_child
+from benchmarks.children import Child, run_child
+from benchmarks.common import markdown_table
 from counter.config import EventRules
 from counter.output.scores import write_scores
 

@@ -1,6 +1,6 @@
-"""Run one command and write its wall time and peak memory as JSON.
+"""Run one command and write its wall time, peak memory and exit code as JSON.
 
-Run as ``python -S benchmarks/launch.py REPORT.json COMMAND...``; ``benchmarks.common.run_child``
+Run as ``python -S benchmarks/launch.py REPORT.json COMMAND...``; ``benchmarks.children``
 does that. A process starts with the peak memory of the one that started it, so the peak of a
 child is only its own when its parent is small: this module imports nothing beyond the bare
 interpreter's needs.
@@ -20,9 +20,10 @@ def main() -> int:
     _, status, usage = os.wait4(pid, 0)
     wall_s = time.perf_counter() - started_s
     peak_bytes = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
+    code = os.waitstatus_to_exitcode(status)
     with open(report, "w", encoding="utf-8") as file:
-        json.dump({"wall_s": wall_s, "peak_bytes": peak_bytes}, file)
-    return os.waitstatus_to_exitcode(status)
+        json.dump({"wall_s": wall_s, "peak_bytes": peak_bytes, "code": code}, file)
+    return code
 
 
 if __name__ == "__main__":

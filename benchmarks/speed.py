@@ -30,7 +30,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.common import FOREST, Scan, forest_recordings, markdown_table, run_child, scan
+from benchmarks.children import run_child
+from benchmarks.common import FOREST, Scan, forest_recordings, markdown_table, scan
 from benchmarks.sound import split_wav, write_wav
 
 HOUR_S = 3600
