@@ -175,7 +175,8 @@ def _page_lied(page: OggPage, rng: np.random.Generator) -> bytes:
     elif kind < 0.8:
         _PAGE_FIELDS[rng.integers(len(_PAGE_FIELDS))].lie(changed, 0, rng)
     else:
-        for at in rng.integers(page.body_at, len(changed), rng.integers(1, 20)):
+        body_at = min(page.body_at, len(changed) - 1)  # a lie about the page may stand there
+        for at in rng.integers(body_at, len(changed), rng.integers(1, 20)):
             changed[at] ^= 1 << int(rng.integers(8))
     return bytes(changed)
 

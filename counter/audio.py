@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from counter.deadair import DeadAir
 from counter.errors import AudioError
+from counter.flacrest import flac_rest
 from counter.headers import (
     mended,
     mp3_states_length,
@@ -39,12 +40,12 @@ _MAX_BLOCK_SAMPLES = 4_000_000  # 16 MB of float32, whatever a header claims
 _MAX_ERRORS = 1000  # places where decoding is taken up again; an MP3 gives one per kB of rubbish
 # A length may leave out the encoder's padding: two MP3 frames, 0.05 s at 48, 0.1 s at 11 kHz.
 _LOSSY_TOLERANCE_S = 0.1
-_MAX_TAG_BYTES = 32_768  # tags after the last MP3 frame; more, or a tenth, is sound left unread
-
-
 # Full scale is 1, or 2^31 where integers were written as floats. A flipped bit in an exponent gives
 # up to 3e38, of which resampler and spectrum make infinities: a chunk without any score.
 _LOUDEST = 1e10
+_MAX_TAG_BYTES = 32_768  # tags after the last MP3 frame; more, or a tenth, is sound left unread
+
+
 class MonoStream:
     """Mono float32 blocks of a sound file at one sample rate, in one forward pass.
 
@@ -93,6 +94,8 @@ class MonoStream:
         self.message = ""
         self._path = os.fspath(path)
         self._n_errors = 0
+        self._n_before_file = 0  # samples read when the file, or the rest of it, was opened
+        self._is_stuck = False
         self._reader: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> MonoStream:
@@ -171,9 +174,12 @@ class MonoStream:
             yield mono[:n_filled]
 
     def _fill(self, mono: FloatArray, buffer: _Samples) -> int:
-        """Decode and downmix until ``mono`` is full or the file ends; the samples filled."""
+        """Decode and downmix until ``mono`` is full or the file ends; the samples filled.
+
+        Damage cuts reads short; then what is left of ``mono`` may be too little for another.
+        """
         n_filled = 0
-        while n_filled < len(mono):
+        while len(mono) - n_filled >= len(buffer):
             n_read = self._read(buffer)
             if not n_read:
                 break
@@ -184,15 +190,26 @@ class MonoStream:
 
     def _read(self, out: _Samples) -> int:
         """Decode into ``out``; past damage, decoding goes on where the decoder finds its feet."""
-        while self._n_errors < _MAX_ERRORS:
+        while self._n_errors < _MAX_ERRORS and not (self._is_stuck and not self._begin_anew()):
             try:
                 return len(self._file.read(out=out, fill_value=None))
             except sf.LibsndfileError:
                 self._n_errors += 1
-                n_before_error = self._file.tell() - self.n_read_samples
+                n_before_error = self._file.tell() - (self.n_read_samples - self._n_before_file)
+                self._is_stuck = self.info.format == "FLAC" and n_before_error < len(out)
                 if 0 < n_before_error <= len(out):
                     return int(n_before_error)
         return 0
+
+    def _begin_anew(self) -> bool:
+        """Open the rest of a FLAC behind damage; False where there is none."""
+        rest = flac_rest(self._raw)
+        if rest is None:
+            return False
+        self._file.close()
+        self._file = open_sound(rest)
+        self._n_before_file, self._is_stuck = self.n_read_samples, False
+        return True
 
     def _downmix(self, block: _Samples, out: FloatArray) -> None:
         # The extremes of the mean find any NaN or infinity, faster than looking at each sample.

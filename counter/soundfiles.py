@@ -64,12 +64,12 @@ class _ForwardFile(sf.SoundFile):
         return False
 
 
-def open_sound(source: io.FileIO | int) -> sf.SoundFile:
+def open_sound(source: io.RawIOBase | io.BufferedReader | int) -> sf.SoundFile:
     """Open a sound file for one pass.
 
     Parameters
     ----------
-    source : io.FileIO or int
+    source : file or int
         The file, opened by the caller and to be closed by the caller, or its number.
 
     Raises
