@@ -150,7 +150,9 @@ class FileResult:
     scores : array of float32, shape (n_frames, n_labels), or None
         Frame scores before smoothing, where they are to be kept.
     origin : Origin
-        When, where and by what it was made.
+        When, where and by what it was made; empty until it is placed by its name and tags.
+    tags : Tags
+        What its header says in words.
     sample_rate_hz, channels : int
         Of the file; 0 where it could not be opened.
     dead_s : tuple of (float, float)
@@ -166,6 +168,7 @@ class FileResult:
     picture: Picture | None = field(default=None, repr=False)
     scores: FloatArray | None = field(default=None, repr=False)
     origin: Origin = Origin()
+    tags: Tags = Tags()
     sample_rate_hz: int = 0
     channels: int = 0
     dead_s: tuple[tuple[float, float], ...] = ()

@@ -3,7 +3,6 @@
 import csv
 from collections import Counter
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from counter.detector import Detector
 from counter.errors import BundleError
 from counter.files import find_recordings
 from counter.records import OK
-from counter.scan import ScanJob, scan_recordings
+from counter.scan import ScanJob, scan_recording
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
 FOREST = SHARED / "Forest Recordings"
@@ -37,8 +36,8 @@ def detector():
 
 def counts(detector, paths):
     """Calls in each recording, all of which can be read to the end."""
-    job = ScanJob(detector, detector.bundle.spec.rules, False, None, Event())
-    results = list(scan_recordings(find_recordings(paths), job, 2))
+    job = ScanJob(detector, detector.bundle.spec.rules)
+    results = [scan_recording(recording, job) for recording in find_recordings(paths)]
     assert [result.status for result in results] == [OK] * len(paths)
     return [result.calls() for result in results]
 

@@ -17,7 +17,7 @@ from counter.cells import plain
 from counter.errors import OutputError
 from counter.output.manifest import Manifest, write_manifest
 from counter.output.names import MAX_NAME_BYTES, plot_names
-from counter.output.paths import OutputPaths, atomic_write, plan, prepare
+from counter.output.paths import OutputPaths, atomic_write, make_folders, plan, remove_old
 from counter.output.png import encode_png
 from counter.output.style import palette
 from counter.output.tables import write_events, write_results
@@ -117,7 +117,7 @@ class TestPlan:
         self, tmp_path: Path, labels: list[str]
     ) -> None:
         paths = plan(tmp_path / "r.csv")
-        prepare(paths, plots=True)
+        make_folders(paths, plots=True)
         write_results(paths.results, [result("a.wav")], labels)
         write_events(paths.events, [], BANDS)
         write_manifest(paths.manifest, manifest())
@@ -136,31 +136,31 @@ class TestPlan:
             plan(tmp_path / name)
 
 
-class TestPrepare:
+class TestFolders:
     def test_makes_the_plot_folder_where_it_is_wanted(self, tmp_path: Path) -> None:
         paths = OutputPaths(tmp_path / "deep" / "r.csv")
-        prepare(paths, plots=False)
+        make_folders(paths, plots=False)
         assert paths.folder.is_dir()
         assert not paths.plots.exists()
-        prepare(paths, plots=True)
+        make_folders(paths, plots=True)
         assert paths.plots.is_dir()
 
-    @pytest.mark.parametrize("plots", [True, False])
-    def test_removes_own_plots_alone(self, tmp_path: Path, plots: bool) -> None:
+    def test_removes_own_plots_alone_but_those_still_right(self, tmp_path: Path) -> None:
         paths = OutputPaths(tmp_path / "r.csv")
         paths.plots.mkdir(parents=True)
-        png_named(paths.plots / "a.wav.png")
+        for name in ("a.wav.png", "b.wav.png"):
+            png_named(paths.plots / name)
         (paths.plots / "kept copy.png").write_bytes((paths.plots / "a.wav.png").read_bytes())
         (paths.plots / "photo.png").write_bytes(b"\x89PNG of a bird")
         (paths.plots / "notes.txt").write_text("mine")
-        prepare(paths, plots=plots)
+        remove_old(paths, but=["b.wav.png"])
         left = sorted(path.name for path in paths.plots.iterdir())
-        assert left == ["kept copy.png", "notes.txt", "photo.png"]
+        assert left == ["b.wav.png", "kept copy.png", "notes.txt", "photo.png"]
 
     def test_says_where_a_folder_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("x")
         with pytest.raises(OutputError, match="file"):
-            prepare(OutputPaths(tmp_path / "file" / "r.csv"), plots=True)
+            make_folders(OutputPaths(tmp_path / "file" / "r.csv"), plots=True)
 
 
 class TestAtomicWrite:
@@ -292,6 +292,7 @@ def manifest(**changes: object) -> Manifest:
         "started_s": 1_714_564_800.0,
         "wall_s": 2.0,
         "audio_s": 3600.0,
+        "n_earlier": 0,
         "counts": {"ok": 1, "failed": 1},
         "plots": ("overview.png",),
     }

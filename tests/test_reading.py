@@ -63,6 +63,7 @@ def scanned(tmp_path):
             "started_s": 0.0,
             "wall_s": 1.0,
             "audio_s": 1.0,
+            "n_earlier": 0,
             "counts": {},
         }
         write_manifest(tmp_path / "r" / "manifest.json", Manifest(**{**facts, **changes}))

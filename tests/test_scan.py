@@ -1,6 +1,5 @@
 """Recordings to counts: on seams, at ends, in any order, and beside recordings that are broken."""
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from counter.detector import CHUNK_S, Detector
 from counter.files import find_recordings
 from counter.records import FAILED, OK, TRUNCATED
-from counter.scan import ScanJob, scan_recording, scan_recordings
+from counter.scan import ScanJob, scan_recording
 
 CALL_S = 1.5
 TWO_CALLS_S = (2.0, 5.0)
@@ -34,8 +33,7 @@ def detector(tone_bundle):
 
 
 def job_of(detector, **values):
-    job = ScanJob(detector, detector.bundle.spec.rules, False, None, threading.Event())
-    return replace(job, **values)
+    return ScanJob(detector, detector.bundle.spec.rules, **values)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +41,8 @@ def job(detector):
     return job_of(detector)
 
 
-def scan(folder, job, n_threads=2):
-    return list(scan_recordings(find_recordings([folder]), job, n_threads))
+def scan(folder, job):
+    return [scan_recording(recording, job) for recording in find_recordings([folder])]
 
 
 def scan_sound(folder, job, sound, rate_hz=MODEL_RATE_HZ):
@@ -114,29 +112,6 @@ def a_season(folder, n=4):
         sound = calls(5 + 4 * index, [1 + 4 * k for k in range(index + 1)], seed=index)
         write(folder / f"{index}.wav", sound, MODEL_RATE_HZ, subtype="PCM_16")
     return folder
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 5])
-def test_results_come_in_order_and_do_not_depend_on_threads(tmp_path, tone_bundle, job, n_threads):
-    folder = a_season(tmp_path)
-    with Detector(tone_bundle, n_threads) as detector:
-        results = scan(folder, job_of(detector), n_threads)
-    assert results == scan(folder, job)
-    assert [result.calls() for result in results] == [1, 2, 3, 4]
-
-
-def test_results_do_not_depend_on_order(tmp_path, job):
-    recordings = find_recordings([a_season(tmp_path)])
-    results = list(scan_recordings(recordings, job, 2))
-    assert list(scan_recordings(recordings[::-1], job, 2)) == results[::-1]
-
-
-def test_more_recordings_than_are_begun_ahead_all_come_out(tmp_path, job):
-    (recording,) = find_recordings([write(tmp_path / "a.wav", two_calls(), MODEL_RATE_HZ)])
-    many = [replace(recording, name=f"{index}.wav") for index in range(40)]
-    results = list(scan_recordings(many, job, 1))
-    assert [result.recording.name for result in results] == [one.name for one in many]
-    assert {result.calls() for result in results} == {2}
 
 
 def test_a_copy_of_every_file_doubles_what_is_found(tmp_path, job):
@@ -269,22 +244,13 @@ def test_one_stem_in_two_folders_and_a_loop_of_links(tmp_path, job):
     assert found == {"a/same.wav": 2, "b/same.wav": 1}
 
 
-def test_progress_adds_up_to_what_was_scanned(tmp_path, detector):
+def test_progress_adds_up_to_what_was_scanned(tmp_path, job):
     told = []
-    results = scan(a_season(tmp_path), job_of(detector, progress=told.append))
-    assert sum(told) == pytest.approx(sum(result.scanned_s for result in results))
-
-
-def test_a_scan_that_is_stopped_gives_out_what_is_finished_and_no_more(tmp_path, detector):
-    stopped = job_of(detector)
-    results = scan_recordings(find_recordings([a_season(tmp_path, 6)]), stopped, 1)
-    first = next(results)
-    stopped.stop.set()
-    rest = list(results)
-    assert first.calls() == 1
-    # What the threads had done already is given out; nothing that is half done.
-    assert [one.calls() for one in rest] == [2, 3, 4, 5, 6][: len(rest)]
-    assert list(scan_recordings([first.recording], stopped, 1)) == []
+    path = write(tmp_path / "a.wav", calls(35.0, ()), MODEL_RATE_HZ)
+    (recording,) = find_recordings([path])
+    result = scan_recording(recording, job, told.append)
+    assert len(told) > 1
+    assert sum(told) == pytest.approx(result.scanned_s)
 
 
 def test_pictures_show_the_scores_that_the_rules_saw(tmp_path, detector):

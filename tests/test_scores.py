@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from counter.cli.main import run
 from counter.errors import CallcountError, OutputError
 from counter.events import decode
-from counter.output.scores import read_scores, write_scores
+from counter.output.scores import logits_of, read_scores, write_scores
 
 AWKWARD = ["plain.wav", "sub/with, comma.wav", "запись/録音.flac", "two\nlines.wav", "../x"]
 SPEC = SimpleNamespace(labels=("a", "b"), sample_rate_hz=8000, frame_samples=1024)
@@ -24,7 +24,7 @@ BUNDLE = SimpleNamespace(spec=SPEC, sha256="abc")
 def kept(path, scores):
     with write_scores(path, BUNDLE) as writer:
         for name, values in scores.items():
-            writer.add(name, values)
+            writer.add(name, logits_of(values))
     return read_scores(path)
 
 

@@ -27,7 +27,7 @@ from counter.evaluation.tuning import deal
 from counter.events import decode, match, smooth, spans
 from counter.output.manifest import Manifest, write_manifest
 from counter.output.paths import OutputPaths
-from counter.output.scores import read_scores, write_scores
+from counter.output.scores import logits_of, read_scores, write_scores
 from counter.output.tables import write_events, write_results
 from counter.records import OK, FileResult, Recording
 from counter.timebase import Timebase
@@ -84,7 +84,7 @@ def scanned(folder, seasons, **changes):
         for number, by_label in enumerate(zip(*seasons.values(), strict=True)):
             name = f"site/{number:03d}.wav"
             scores = np.stack([one for one, _ in by_label], axis=1)
-            kept.add(name, scores)
+            kept.add(name, logits_of(scores))
             events = decode(scores, labels, bundle.spec.rules, TIMEBASE, LENGTH_S)
             results.append(FileResult(Recording(name, name), OK, "", LENGTH_S, LENGTH_S, events))
             for label, (_, spans_s) in zip(labels, by_label, strict=True):
@@ -93,7 +93,7 @@ def scanned(folder, seasons, **changes):
     write_events(paths.events, results, {label: (200.0, 3000.0) for label in labels}, {})
     told = {"path": str(bundle.path), "name": "made", "hash": bundle.sha256, "which": "made"}
     rules = {label: one.model_dump() for label, one in bundle.spec.rules.items()}
-    facts = Manifest(("callcount",), {}, told, {"rules": rules}, (), time.time(), 1, 1, {})
+    facts = Manifest(("callcount",), {}, told, {"rules": rules}, (), time.time(), 1, 1, 0, {})
     write_manifest(paths.manifest, facts)
     (folder / "truth.csv").write_text("\n".join(["recording,start_s,end_s,label", *rows]) + "\n")
     return SimpleNamespace(results=paths.results, truth=folder / "truth.csv", bundle=bundle)

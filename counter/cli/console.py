@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -55,9 +57,11 @@ class ScanProgress:
     ----------
     recordings : sequence of Recording
         What is to be scanned; their lengths are read from their headers while scanning goes on.
+    n_done : int
+        Recordings that are done already.
     """
 
-    def __init__(self, recordings: Sequence[Recording]) -> None:
+    def __init__(self, recordings: Sequence[Recording], *, n_done: int = 0) -> None:
         console = stderr()
         self._is_shown = console.is_terminal
         self._recordings = recordings
@@ -69,10 +73,12 @@ class ScanProgress:
             console=console,
             disable=not self._is_shown,
         )
-        self._task = self._bar.add_task("scan", total=None, done=0, files=len(recordings), speed="")
+        self._n_done = n_done
+        self._task = self._bar.add_task(
+            "scan", total=None, done=n_done, files=n_done + len(recordings), speed=""
+        )
         self._lock = threading.Lock()
         self._scanned_s = 0.0
-        self._n_done = 0
         self._is_over = threading.Event()
 
     def __enter__(self) -> ScanProgress:
@@ -112,25 +118,74 @@ class ScanProgress:
         self._bar.update(self._task, total=total_s)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How much sound a run has scanned, in how long."""
+
+    audio_s: float
+    wall_s: float
+
+    def text(self, total_s: float) -> str:
+        """That in words; ``total_s`` is what all runs have scanned."""
+        part = "" if self.audio_s == total_s else f"{self.audio_s / 3600:.2f} h of them "
+        speed = self.audio_s / max(self.wall_s, 1e-9)
+        return f"{part}scanned in {self.wall_s:.1f} s ({speed:,.0f} x real time)"
+
+
+class _Sums:
+    """Results added up; the first ``ROWS_SHOWN`` with most calls are kept."""
+
+    def __init__(self) -> None:
+        self.n = self.calls = self.n_failed = 0
+        self.scanned_s = 0.0
+        self.failed: list[str] = []
+        self._shown: list[tuple[int, int, FileResult]] = []
+
+    def add(self, result: FileResult) -> None:
+        self.n += 1
+        self.calls += result.calls()
+        self.scanned_s += result.scanned_s
+        self.n_failed += result.status == FAILED
+        if result.status == FAILED and len(self.failed) < ROWS_SHOWN:
+            self.failed.append(result.recording.name)
+        keep = heapq.heappush if self.n <= ROWS_SHOWN else heapq.heappushpop
+        keep(self._shown, (result.calls(), -self.n, result))
+
+    def shown(self) -> list[FileResult]:
+        """All in their order, or of many those with most calls first."""
+        order = sorted(self._shown, key=lambda one: (-one[0] * (self.n > ROWS_SHOWN), -one[1]))
+        return [one[2] for one in order]
+
+
 def print_counts(
-    results: Sequence[FileResult], labels: Sequence[str], *, wall_s: float, output: Path
+    results: Iterable[FileResult], labels: Sequence[str], pace: Pace, output: Path
 ) -> None:
-    """Table of counts, those that failed, and the sum; long tables on a terminal show the top."""
+    """Table of counts, those that failed, and the sum; of many recordings those with most calls.
+
+    ``results`` are gone through once.
+    """
+    sums = _Sums()
+    for result in results:
+        sums.add(result)
     console = stdout()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recording", overflow="fold")
     for title in ("calls", *(labels if len(labels) > 1 else ()), "scanned s"):
         table.add_column(title, justify="right")
     table.add_column("status")
-    shown = list(results)
-    if console.is_terminal and len(shown) > ROWS_SHOWN:
-        shown = sorted(shown, key=lambda one: -one.calls())[:ROWS_SHOWN]
-    for result in shown:
+    for result in sums.shown():
         table.add_row(*_cells(result, labels), style=_STATUS_STYLES.get(result.status))
     console.print(table)
-    if len(shown) < len(results):
-        console.print(f"... and {len(results) - len(shown)} more in {escape(str(output))}")
-    _print_sum(console, results, wall_s=wall_s, output=output)
+    if sums.n > ROWS_SHOWN:
+        console.print(f"... and {sums.n - ROWS_SHOWN} more in {escape(str(output))}")
+    console.print(
+        f"{sums.calls} calls in {sums.n - sums.n_failed} recordings, "
+        f"{sums.scanned_s / 3600:.2f} h, {pace.text(sums.scanned_s)} -> {escape(str(output))}"
+    )
+    if sums.n_failed:
+        more = f" and {sums.n_failed - len(sums.failed)} more" * (sums.n_failed > len(sums.failed))
+        names = ", ".join(map(escape, sums.failed))
+        stderr().print(f"{sums.n_failed} failed: {names}{more}", style="red")
 
 
 def _cells(result: FileResult, labels: Sequence[str]) -> list[str]:
@@ -140,19 +195,3 @@ def _cells(result: FileResult, labels: Sequence[str]) -> list[str]:
     counts = ["" if is_failed else str(n) for n in (result.calls(), *split)]
     message = f": {result.message}" if result.message else ""
     return [name, *counts, f"{result.scanned_s:.1f}", escape(result.status + message)]
-
-
-def _print_sum(
-    console: Console, results: Sequence[FileResult], *, wall_s: float, output: Path
-) -> None:
-    scanned_s = sum(result.scanned_s for result in results)
-    n_failed = sum(result.status == FAILED for result in results)
-    calls = sum(result.calls() for result in results)
-    console.print(
-        f"{calls} calls in {len(results) - n_failed} recordings, {scanned_s / 3600:.2f} h, "
-        f"scanned in {wall_s:.1f} s ({scanned_s / max(wall_s, 1e-9):,.0f} x real time) "
-        f"-> {escape(str(output))}"
-    )
-    if n_failed:
-        names = ", ".join(escape(r.recording.name) for r in results if r.status == FAILED)
-        stderr().print(f"{n_failed} failed: {names}", style="red")

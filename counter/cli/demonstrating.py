@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from counter.cli.console import stderr, stdout
-from counter.cli.scanning import ScanSettings, run_scan
+from counter.cli.scanning import run_scan
+from counter.cli.scanplan import ScanSettings
 from counter.cli.training import run_train
 
 LABEL = "demobird"

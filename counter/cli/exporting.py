@@ -75,8 +75,13 @@ class Exports:
         """The settings for the manifest."""
         return self.settings.model_dump(mode="json", include=set(ExportSettings.model_fields))
 
-    def write(self, events: ScanEvents, labels: Sequence[str], *, with_clips: bool) -> None:
-        """Write all that is wanted, and say so; clips only where there is time for them.
+    def files(self) -> list[Path]:
+        """Where that goes: files and folders."""
+        named = [FORMATS[name].path for name in self.settings.formats if name != CSV]
+        return [self.folder / one for one in (*named, *([FOLDER] if self.settings.clips else []))]
+
+    def write(self, events: ScanEvents, labels: Sequence[str]) -> None:
+        """Write all that is wanted, and say so.
 
         Raises
         ------
@@ -87,7 +92,7 @@ class Exports:
         for one in wanted:
             one.write(self.folder, events)
         told = [one.path for one in wanted]
-        if self.settings.clips and with_clips:
+        if self.settings.clips:
             told.append(self._cut(events, labels))
         if told:
             stderr().print(f"Also in {self.folder}: {', '.join(told)}", markup=False)

@@ -22,11 +22,10 @@ from counter.cli.running import (
     n_threads,
     stopping_on_interrupt,
 )
-from counter.detector import Detector
 from counter.errors import CallcountError
 from counter.files import find_recordings
 from counter.folders import new_folder
-from counter.mining.candidates import NEAR_MISS, Listening, find_candidates
+from counter.mining.candidates import NEAR_MISS, Kinds, Listening, find_candidates
 from counter.mining.choice import Pick, Pool, n_each
 from counter.output.minetable import (
     CLIPS,
@@ -38,8 +37,9 @@ from counter.output.minetable import (
     write_mined,
 )
 from counter.output.names import plot_names
+from counter.pool import ScanPool
 from counter.records import FAILED, FileResult, Recording
-from counter.scan import ScanJob, scan_recordings
+from counter.worker import ScanOrder
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class _Heard:
 
     pool: Pool
     failed: list[FileResult] = field(default_factory=list)
-    scanned_s: float = 0.0
+    n_recordings: int = 0
 
 
-def run_mine(given: Sequence[Path], output: Path, options: MineOptions) -> int:
+def run_mine(given: Sequence[str | Path], output: Path, options: MineOptions) -> int:
     """Pick the clips and write their folder, whole or not at all; the exit code."""
     check_new(output, "clips")
     recordings = find_recordings(given, exclude=output)
@@ -83,7 +83,7 @@ def run_mine(given: Sequence[Path], output: Path, options: MineOptions) -> int:
     plan = _plan(picks, bundle, options.seed, heard.failed)
     with new_folder(output) as made:
         write_mined(made, plan, output=output)
-        files = {recording.name: Path(recording.path) for recording in recordings}
+        files = {recording.name: recording.path for recording in recordings}
         cut_clips(made, _cuts(plan, bundle.spec), files)
     _report(plan, options.n_clips, output)
     return SOME_FAILED if heard.failed else ALL_SCANNED
@@ -93,19 +93,24 @@ def _listen(
     recordings: list[Recording], bundle: Bundle, options: MineOptions, stop: threading.Event
 ) -> _Heard:
     """Scan all; of each recording no more than its candidates is kept."""
-    spec, threads = bundle.spec, n_threads(options.jobs)
+    spec = bundle.spec
     rules = {label: spec.rules[label] for label in spec.labels}
     listening = Listening(rules, spec.timebase, (spec.low_hz, spec.high_hz))
     heard = _Heard(Pool(options.n_clips, options.seed))
     most = n_each(options.n_clips, len(recordings))
+    order = ScanOrder(bundle, rules, n_threads(options.jobs), pictures=True)
     with (
+        ScanPool(order) as pool,
         stopping_on_interrupt(stop),
         ScanProgress(recordings) as progress,
-        Detector(bundle, threads) as detector,
     ):
-        job = ScanJob(detector, rules, pictures=True, progress=progress.advance, stop=stop)
-        for result in scan_recordings(recordings, job, threads):
-            heard.pool.add(find_candidates(result, listening, most))
+        pool.progress = progress.advance
+        found: dict[int, Kinds] = {}
+        for number, result in pool.results(recordings, stop):
+            found[number] = find_candidates(result, listening, most)
+            while heard.n_recordings in found:  # in the order of the recordings, come what may
+                heard.pool.add(found.pop(heard.n_recordings))
+                heard.n_recordings += 1
             if result.status == FAILED:
                 heard.failed.append(result)
             progress.finished()

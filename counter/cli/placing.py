@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -12,7 +12,8 @@ from pydantic import Field, field_validator
 from counter.cli.sitetable import Sites, read_sites
 from counter.clock import Clock, NamePattern, check_pattern, parse_zone
 from counter.config import Settings
-from counter.records import FileResult, Origin, Recording, Tags
+from counter.records import FileResult, Recording
+from counter.scan import joined
 
 
 class PlaceSettings(Settings):
@@ -54,9 +55,11 @@ class Placing:
     n_unmatched: int
     settings: PlaceSettings
 
-    def origin(self, name: str, tags: Tags) -> Origin:
-        """When and where a recording was made, by its name and its header's tags."""
-        return self.sites.placed(name, self.clock.origin(name, tags))
+    def placed(self, result: FileResult) -> FileResult:
+        """A result with its origin, by the recording's name and its header's tags."""
+        name = result.recording.name
+        origin = self.sites.placed(name, self.clock.origin(name, result.tags))
+        return replace(result, origin=origin, message=joined(result.message, origin.remark))
 
 
 def plan_placing(settings: PlaceSettings, recordings: Sequence[Recording]) -> Placing:
@@ -77,17 +80,35 @@ def plan_placing(settings: PlaceSettings, recordings: Sequence[Recording]) -> Pl
     return Placing(clock, sites, n_unmatched, settings)
 
 
-def remarks(placing: Placing, results: Sequence[FileResult]) -> list[str]:
-    """What the user should know of the times and sites; nothing where nothing was to be known."""
-    starts = [result.origin.start for result in results]
-    n_without = starts.count(None)
-    n_bare = sum(start is not None and start.tzinfo is None for start in starts)
-    has_table = bool(placing.sites.by_folder or placing.sites.by_device)
-    n_nowhere = sum(not result.origin.site for result in results) if has_table else 0
-    told = [
-        (placing.n_unmatched, "do not match --name-pattern; header and usual names were read"),
-        (n_without if n_without < len(results) else 0, "have no start time"),
-        (n_bare, "have a start without time zone, as their clock showed it; --timezone names it"),
-        (n_nowhere, "are of no row of --sites and have no site"),
-    ]
-    return [f"{n} of {len(results)} recordings {what}." for n, what in told if n]
+class Remarks:
+    """What the user should know of the times and sites of all results, counted as they come."""
+
+    def __init__(self, placing: Placing) -> None:
+        self._placing = placing
+        self._n_all = self._n_without = self._n_bare = self._n_nowhere = 0
+
+    def add(self, result: FileResult) -> None:
+        """Count a result."""
+        start = result.origin.start
+        self._n_all += 1
+        self._n_without += start is None
+        self._n_bare += start is not None and start.tzinfo is None
+        self._n_nowhere += not result.origin.site
+
+    def told(self) -> list[str]:
+        """A line each; nothing where nothing is to be known."""
+        sites = self._placing.sites
+        has_table = bool(sites.by_folder or sites.by_device)
+        told = [
+            (
+                self._placing.n_unmatched,
+                "do not match --name-pattern; header and usual names were read",
+            ),
+            (self._n_without if self._n_without < self._n_all else 0, "have no start time"),
+            (
+                self._n_bare,
+                "have a start without time zone, as their clock showed it; --timezone names it",
+            ),
+            (self._n_nowhere * has_table, "are of no row of --sites and have no site"),
+        ]
+        return [f"{n} of {self._n_all} recordings {what}." for n, what in told if n]

@@ -52,6 +52,15 @@ from counter.output.formatnames import FORMAT_NAMES
     metavar="FILE.csv",
     help="Table: folder or device, site, latitude, longitude (decimal degrees).",
 )
+@click.option("--fresh", is_flag=True, default=None, help="Forget what earlier runs have done.")
+@click.option("--retry-failed", is_flag=True, default=None, help="Scan again what failed.")
+@click.option(
+    "--stall",
+    "stall_s",
+    type=float,
+    metavar="SECONDS",
+    help="Give up a recording of which nothing is heard for so long. [120]",
+)
 @click.option("--jobs", type=int, help="Threads. [default: one per core]")
 @click.option("--plots/--no-plots", default=None, help="Draw a plot a recording. [default: plots]")
 @click.option(
@@ -92,6 +101,10 @@ def scan(
     day and hour of day (summary_*.csv), what was done (manifest.json) and plots; and, where asked
     for, the events for other programs (--format) and clips of them (--clips).
 
+    A run that was stopped goes on where it was when the same command is given again: what is done
+    stands in a journal beside the tables. Recordings that have changed are scanned again, and all
+    of them where the model or the event rules are others.
+
     When and where comes from --name-pattern, else from the header (GUANO, AudioMoth, BWF), else
     from the usual forms of file names; what none of them tells stays empty.
 
@@ -101,7 +114,8 @@ def scan(
     Exit code: 0 all scanned, 1 some failed (they have a row that says why), 2 usage or nothing to
     scan, 130 interrupted (what was finished is written).
     """
-    from counter.cli.scanning import ScanSettings, run_scan
+    from counter.cli.scanning import run_scan
+    from counter.cli.scanplan import ScanSettings
     from counter.config import read_yaml, validate
 
     from_file = read_yaml(config) if config is not None else {}

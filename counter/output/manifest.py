@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from counter.output.own import MADE_BY
-from counter.output.writing import write_json
+from counter.output.writing import LazyList, write_json
 from counter.records import Recording
 
 
@@ -27,12 +27,14 @@ class Manifest:
         ``path``, ``name``, ``hash``, and ``which``: how the bundle was chosen.
     settings : mapping
         The settings as resolved; plain JSON values.
-    inputs : tuple of Recording
+    inputs : sequence of Recording
         What was to be scanned, in order.
     started_s : float
-        Start of the scan, seconds since the epoch.
+        Start of this run of the scan, seconds since the epoch.
     wall_s, audio_s : float
-        How long the scan took, and how much sound it scanned, seconds.
+        How long the run took, and how much sound it scanned, seconds.
+    n_earlier : int
+        Recordings that earlier runs had done.
     counts : mapping of str to int
         Recordings by status.
     plots : tuple of str
@@ -43,10 +45,11 @@ class Manifest:
     versions: Mapping[str, str]
     bundle: Mapping[str, str]
     settings: Mapping[str, Any]
-    inputs: tuple[Recording, ...]
+    inputs: Sequence[Recording]
     started_s: float
     wall_s: float
     audio_s: float
+    n_earlier: int
     counts: Mapping[str, int]
     plots: tuple[str, ...] = ()
 
@@ -72,8 +75,9 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
         "wall_s": round(manifest.wall_s, 3),
         "audio_s": round(manifest.audio_s, 3),
         "times_real_time": rate,
+        "done_earlier": manifest.n_earlier,
         "counts": _sorted(manifest.counts),
-        "inputs": [_input(recording) for recording in manifest.inputs],
+        "inputs": LazyList(map(_input, manifest.inputs), len(manifest.inputs)),
         "plots": list(manifest.plots),
     }
     write_json(path, data)

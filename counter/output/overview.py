@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,16 @@ class _Column:
         return self.zero + round(calls * self.call_width)
 
 
-def draw_overview(path: Path, results: Sequence[FileResult], labels: Sequence[str]) -> None:
+@dataclass
+class _Sums:
+    """What the title says of all results."""
+
+    n_recordings: int
+    n_failed: int
+    calls: dict[str, int]
+
+
+def draw_overview(path: Path, results: Iterable[FileResult], labels: Sequence[str]) -> None:
     """Draw the count of each recording as a bar, in name order, as PNG.
 
     Failed recordings say so instead. Above 60 recordings the bars stand in two columns; above 200
@@ -43,8 +53,8 @@ def draw_overview(path: Path, results: Sequence[FileResult], labels: Sequence[st
 
     Parameters
     ----------
-    results : sequence of FileResult
-        May be empty.
+    results : iterable of FileResult
+        May be empty; gone through once.
     labels : sequence of str
         Each has its colour in a bar.
 
@@ -53,12 +63,12 @@ def draw_overview(path: Path, results: Sequence[FileResult], labels: Sequence[st
     OutputError
         The file cannot be written.
     """
-    shown = _shown(results)
+    shown, sums = _looked_through(results, labels)
     most = max([result.calls() for result in shown], default=0) or 1
     columns = _columns(shown, most)
     n_rows = columns[0].n_rows
     canvas = Canvas.blank(_TOP + n_rows * columns[0].row_height + _MARGIN, WIDTH)
-    _draw_header(canvas, results, len(shown), labels)
+    _draw_header(canvas, sums, len(shown))
     for number, column in enumerate(columns):
         _draw_axis(canvas, column, most)
         for row, result in enumerate(shown[number * n_rows : (number + 1) * n_rows]):
@@ -66,9 +76,24 @@ def draw_overview(path: Path, results: Sequence[FileResult], labels: Sequence[st
     canvas.save(path)
 
 
-def _shown(results: Sequence[FileResult]) -> list[FileResult]:
-    most = sorted(results, key=lambda result: (-result.calls(), result.recording.name))
-    return sorted(most[:MAX_BARS], key=lambda result: result.recording.name)
+def _looked_through(
+    results: Iterable[FileResult], labels: Sequence[str]
+) -> tuple[list[FileResult], _Sums]:
+    """The results with most calls in name order, and the sums of all."""
+    sums = _Sums(0, 0, dict.fromkeys(labels, 0))
+
+    def counted_in() -> Iterator[FileResult]:
+        for result in results:
+            sums.n_recordings += 1
+            sums.n_failed += result.status == FAILED
+            for label in labels:
+                sums.calls[label] += result.calls(label)
+            yield result
+
+    most = heapq.nsmallest(
+        MAX_BARS, counted_in(), key=lambda result: (-result.calls(), result.recording.name)
+    )
+    return sorted(most, key=lambda result: result.recording.name), sums
 
 
 def _columns(shown: Sequence[FileResult], most: int) -> list[_Column]:
@@ -88,18 +113,13 @@ def _name(result: FileResult, width: int) -> str:
     return fitted(result.recording.name, _TEXT, width * 45 // 100)
 
 
-def _draw_header(
-    canvas: Canvas, results: Sequence[FileResult], n_shown: int, labels: Sequence[str]
-) -> None:
-    calls = sum(result.calls() for result in results)
-    n_failed = sum(result.status == FAILED for result in results)
-    n_scanned = len(results) - n_failed
-    title = f"{counted(calls, 'call')} in {counted(n_scanned, 'recording')}"
-    title += f", {n_failed} failed" if n_failed else ""
-    title += f"; the {n_shown} with most calls" if n_shown < len(results) else ""
+def _draw_header(canvas: Canvas, sums: _Sums, n_shown: int) -> None:
+    n_scanned = sums.n_recordings - sums.n_failed
+    title = f"{counted(sum(sums.calls.values()), 'call')} in {counted(n_scanned, 'recording')}"
+    title += f", {sums.n_failed} failed" if sums.n_failed else ""
+    title += f"; the {n_shown} with most calls" if n_shown < sums.n_recordings else ""
     canvas.text((_MARGIN, 8), title, _TITLE)
-    counts = {label: sum(result.calls(label) for result in results) for label in labels}
-    draw_legend(canvas, (_MARGIN, 48), counts)
+    draw_legend(canvas, (_MARGIN, 48), sums.calls)
 
 
 def _draw_axis(canvas: Canvas, column: _Column, most: int) -> None:

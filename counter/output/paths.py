@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from counter.errors import OutputError
+from counter.journalfile import is_own_journal
 from counter.output.own import (
     is_own_events,
     is_own_manifest,
@@ -57,6 +60,11 @@ class OutputPaths:
         return self.folder / "manifest.json"
 
     @property
+    def journal(self) -> Path:
+        """``x/y/journal.sqlite``, what is done; see ``counter.journal``."""
+        return self.folder / "journal.sqlite"
+
+    @property
     def scores(self) -> Path:
         """``x/y/scores.npz``, the frame scores, where they are kept."""
         return self.folder / "scores.npz"
@@ -95,29 +103,68 @@ def plan(output: Path) -> OutputPaths:
     return paths
 
 
-def prepare(paths: OutputPaths, *, plots: bool) -> None:
-    """Make the folders and remove plots and scores of an earlier scan; other files there stay.
+def make_folders(paths: OutputPaths, *, plots: bool) -> None:
+    """Make the folders, that of plots only where it is wanted.
+
+    Raises
+    ------
+    OutputError
+        A folder cannot be made.
+    """
+    try:
+        (paths.plots if plots else paths.folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError.unwritable(Path(error.filename or paths.folder), error) from error
+
+
+def remove_old(paths: OutputPaths, *, but: Collection[str]) -> None:
+    """Remove the scores and plots of an earlier scan; other files there stay.
 
     Parameters
     ----------
     paths : OutputPaths
         What ``plan`` gave.
-    plots : bool
-        Whether the folder for plots is wanted.
+    but : collection of str
+        File names of plots that are still right.
 
     Raises
     ------
     OutputError
-        A folder cannot be made or an old file not removed.
+        An old file cannot be removed.
     """
     try:
-        (paths.plots if plots else paths.folder).mkdir(parents=True, exist_ok=True)
         for old in own_plots(paths.plots):
-            old.unlink()
+            if old.name not in but:
+                old.unlink()
         # events and scores of two scans must never stand side by side
         paths.scores.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError.unwritable(Path(error.filename or paths.folder), error) from error
+
+
+@contextmanager
+def locked(paths: OutputPaths) -> Iterator[None]:
+    """Keep other scans away from an output folder, which is there; a crash lets go of it.
+
+    Raises
+    ------
+    OutputError
+        Another scan is at work there.
+    """
+    folder = os.open(paths.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(folder)
+        raise OutputError(
+            f"another scan is writing to {paths.folder}.", "Wait for it, or give another -o."
+        ) from error
+    except OSError:
+        pass  # a network drive without locks
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -129,7 +176,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     OutputError
         The file cannot be written; what stood at ``path`` is unchanged.
     """
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = path.parent / f".{_mark(path)}{secrets.token_hex(4)}.tmp"
     try:
         try:
             yield temporary
@@ -138,6 +185,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError.unwritable(path, error) from error
+
+
+def _mark(path: Path) -> str:
+    """What temporary files of a file have in their names."""
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+
+
+def remove_half_written(paths: OutputPaths) -> None:
+    """Remove the temporary files that a killed scan left; no scan may be at work there.
+
+    Raises
+    ------
+    OutputError
+        One cannot be removed.
+    """
+    temporary = "." + "[0-9a-f]" * 16 + ".tmp"
+    beside = f".{_mark(paths.results)}{'[0-9a-f]' * 8}.tmp"
+    try:
+        for half in (*paths.folder.rglob(temporary), *paths.results.parent.glob(beside)):
+            half.unlink()
+    except OSError as error:
+        raise OutputError.unwritable(Path(error.filename or paths.folder), error) from error
 
 
 def _check_name(output: Path) -> None:
@@ -185,6 +254,7 @@ def _check_files(paths: OutputPaths) -> None:
         paths.events: is_own_events,
         paths.manifest: is_own_manifest,
         paths.scores: is_own_scores,
+        paths.journal: is_own_journal,
         paths.recordings: is_own_season,
         **{paths.summary(of): is_own_season for of in ("site", "day", "hour")},
     }

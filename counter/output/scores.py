@@ -38,12 +38,9 @@ class ScoresWriter:
         self._archive = archive
         self._names: list[str] = []
 
-    def add(self, name: str, scores: FloatArray) -> None:
-        """Write the scores of one recording, 0 to 1, shape (n_frames, n_labels); may be empty."""
-        with np.errstate(divide="ignore"):
-            logits = np.log(scores) - np.log1p(-scores)
-        clipped = np.clip(logits, -_MOST, _MOST)
-        _put(self._archive, _member(len(self._names)), clipped.astype(np.float16))
+    def add(self, name: str, logits: NDArray[np.float16]) -> None:
+        """Write what ``logits_of`` gave for one recording, shape (n_frames, n_labels)."""
+        _put(self._archive, _member(len(self._names)), logits)
         self._names.append(name)
 
     def finish(self, bundle: Bundle) -> None:
@@ -55,6 +52,13 @@ class ScoresWriter:
         _put(self._archive, "hop_samples", np.array(spec.frame_samples))
         _put(self._archive, "bundle", np.array(bundle.sha256))
         self._archive.comment = SCORES_MARK
+
+
+def logits_of(scores: FloatArray) -> NDArray[np.float16]:
+    """Scores, 0 to 1, as they are kept; of the same shape, may be empty."""
+    with np.errstate(divide="ignore"):
+        logits = np.log(scores) - np.log1p(-scores)
+    return np.clip(logits, -_MOST, _MOST).astype(np.float16)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from counter.output.writing import write_csv
 from counter.records import FAILED, FileResult
 
 
-def write_results(path: Path, results: Sequence[FileResult], labels: Sequence[str]) -> None:
+def write_results(path: Path, results: Iterable[FileResult], labels: Sequence[str]) -> None:
     """Write one row per recording, in the order given.
 
     Silence is 0 calls; a failed recording has no number of calls. ``calls_per_hour`` is per hour

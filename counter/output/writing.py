@@ -85,6 +85,21 @@ def _line_maker(delimiter: str, *, is_safe: bool) -> Callable[[Sequence[object]]
     return line
 
 
+class LazyList(list[Any]):
+    """What ``write_json`` writes as a list of ``n_items``, one by one, without holding all."""
+
+    def __init__(self, items: Iterable[Any], n_items: int) -> None:
+        super().__init__()
+        self._items = items
+        self._n_items = n_items
+
+    def __bool__(self) -> bool:
+        return self._n_items > 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write data as indented JSON, its keys in the order given.
 
@@ -100,6 +115,10 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     OutputError
         The file cannot be written; what stood at ``path`` is unchanged.
     """
-    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        file.writelines(encoder.iterencode(data))
+        file.write("\n")

@@ -1,0 +1,216 @@
+"""The scanning process: whatever it does or suffers, each recording has one result."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from audio_files import write
+from bundles import MODEL_RATE_HZ, calls, tone_bundle
+
+from counter import worker
+from counter.errors import CallcountError
+from counter.files import find_recordings
+from counter.pool import ScanPool
+from counter.records import FAILED, OK
+from counter.scan import scan_recording
+from counter.worker import ScanOrder
+
+# A forked worker has what a test has patched; one that is spawned has not.
+forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+@pytest.fixture
+def order(tone_bundle):
+    return ScanOrder(tone_bundle, tone_bundle.spec.rules, 2)
+
+
+@pytest.fixture
+def season(tmp_path):
+    """Recordings of 1, 2 ... calls and of different lengths."""
+    for index in range(5):
+        sound = calls(5 + 4 * index, [1 + 4 * k for k in range(index + 1)], seed=index)
+        write(tmp_path / f"{index}.wav", sound, MODEL_RATE_HZ, subtype="PCM_16")
+    return find_recordings([tmp_path])
+
+
+def results(order, recordings, **options):
+    """All results in the order of the recordings, however they came."""
+    with ScanPool(order, **options) as pool:
+        found = list(pool.results(recordings))
+    assert sorted(number for number, _ in found) == list(range(len(recordings)))
+    return [result for _, result in sorted(found, key=lambda one: one[0])]
+
+
+def counts(found):
+    return [result.calls() if result.status != FAILED else None for result in found]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_results_do_not_depend_on_threads_or_order(order, season, n_threads):
+    found = results(replace(order, n_threads=n_threads), season)
+    assert counts(found) == [1, 2, 3, 4, 5]
+    assert [result.recording for result in found] == season
+    assert results(order, season[::-1]) == found[::-1]
+
+
+def test_a_process_that_is_spawned_finds_the_same(order, season):
+    forked_found = results(order, season)
+    thread = threading.Timer(60, print)
+    thread.start()  # with a second thread no process may be forked
+    try:
+        assert results(order, season) == forked_found
+    finally:
+        thread.cancel()
+        thread.join()
+
+
+def test_more_recordings_than_a_worker_holds_all_come_out(order, season):
+    many = [replace(season[0], name=f"{index}.wav") for index in range(40)]
+    found = results(order, many)
+    assert [result.recording for result in found] == many
+    assert set(counts(found)) == {1}
+
+
+def test_no_recording_gives_no_result(order):
+    assert results(order, []) == []
+
+
+def test_what_is_wanted_comes_along_and_progress_adds_up(order, season):
+    told = []
+    found = results(replace(order, pictures=True, scores=True), season, progress=told.append)
+    for result in found:
+        assert result.picture is not None
+        assert len(result.scores) == len(result.picture.scores)
+    assert sum(told) == pytest.approx(sum(result.scanned_s for result in found))
+
+
+def test_when_it_is_stopped_what_is_finished_was_given_out_and_no_more(order, season):
+    stop = threading.Event()
+    with ScanPool(replace(order, n_threads=1)) as pool:
+        coming = pool.results(season, stop)
+        number, first = next(coming)
+        stop.set()
+        rest = [one for _, one in coming]
+    assert (number, first.calls()) == (0, 1)
+    assert counts(rest) == [2, 3, 4, 5][: len(rest)]
+
+
+def trouble(monkeypatch, **what):
+    """Let the worker do something else over the recordings of some names."""
+
+    def scan(recording, job, progress=None):
+        name = recording.name.partition(".")[0]
+        if name in what:
+            what[name]()
+        return scan_recording(recording, job, progress)
+
+    monkeypatch.setattr(worker, "scan_recording", scan)
+
+
+def dies_of(number):
+    return lambda: os.kill(os.getpid(), number)
+
+
+@forked
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_decoder_that_crashes_costs_its_recording(order, season, monkeypatch, n_threads):
+    trouble(monkeypatch, **{"1": dies_of(signal.SIGKILL), "3": dies_of(signal.SIGTERM)})
+    found = results(replace(order, n_threads=n_threads), season)
+    assert counts(found) == [1, None, 3, None, 5]
+    assert "died over it (SIGKILL; out of memory?)" in found[1].message
+    assert "died over it (SIGTERM)" in found[3].message
+
+
+@forked
+def test_recordings_that_all_crash_all_have_a_row(order, season, monkeypatch):
+    many = [replace(season[0], name=f"{index}.wav") for index in range(12)]
+    trouble(monkeypatch, **{str(index): dies_of(signal.SIGKILL) for index in range(12)})
+    assert [one.status for one in results(order, many)] == [FAILED] * 12
+
+
+@forked
+def test_one_death_costs_none_of_those_that_were_scanned_beside(
+    order, season, monkeypatch, tmp_path
+):
+    def dies_once():
+        (tmp_path / "died").touch(exist_ok=False)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def maybe():
+        if not (tmp_path / "died").exists():
+            dies_once()
+
+    trouble(monkeypatch, **{"1": maybe, "2": lambda: time.sleep(0.3)})
+    assert counts(results(order, season)) == [1, 2, 3, 4, 5]
+    assert (tmp_path / "died").exists()
+
+
+@forked
+def test_a_decoder_that_never_returns_costs_its_recording(order, season, monkeypatch):
+    trouble(monkeypatch, **{"0": lambda: time.sleep(600), "4": lambda: time.sleep(600)})
+    begun_s = time.monotonic()
+    found = results(order, season, stall_s=1.0)
+    assert counts(found) == [None, 2, 3, 4, None]
+    assert "no progress for 1 s: given up" in found[0].message
+    assert time.monotonic() - begun_s < 60
+
+
+@forked
+def test_time_in_which_this_process_did_not_listen_is_no_silence(order, season):
+    found = []
+    with ScanPool(order, stall_s=0.5) as pool:
+        for _, result in pool.results(season):
+            time.sleep(1.0)  # as a laptop that sleeps, or a slow disk
+            found.append(result)
+    assert {result.status for result in found} == {OK}
+
+
+@forked
+def test_an_error_of_our_own_is_not_hidden(order, season, monkeypatch):
+    def breaks():
+        raise ZeroDivisionError("ours")
+
+    trouble(monkeypatch, **{"2": breaks})
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: ours"):
+        results(order, season)
+
+
+def test_a_model_that_does_not_load_is_told(order, season, tmp_path):
+    broken = tone_bundle(tmp_path / "broken", {"tone": 900.0})
+    broken.model_path.write_bytes(b"no model")
+    with pytest.raises(CallcountError, match="does not load in LiteRT"):
+        results(replace(order, bundle=broken), season)
+
+
+@forked
+def test_a_worker_that_dies_before_it_begins_ends_the_scan(order, season, monkeypatch):
+    monkeypatch.setattr(worker, "Detector", lambda *_: os._exit(7))
+    with pytest.raises(CallcountError, match="exit code 7"):
+        results(order, season)
+
+
+def test_a_worker_ends_with_the_process_that_started_it(order, season):
+    read, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        pool = ScanPool(order).__enter__()
+        os.write(write_end, str(pool._worker.process.pid).encode())
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    worker_pid = int(os.read(read, 100))
+    os.close(read)
+    os.close(write_end)
+    for _ in range(100):
+        try:
+            os.kill(worker_pid, 0)
+        except ProcessLookupError:
+            break
+        if "Z" in open(f"/proc/{worker_pid}/stat").read().split()[2]:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the worker is still there")
