@@ -21,20 +21,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from counter.journalfile import open_journal, told
+from counter.journalfile import STANDING, open_journal, told
 from counter.journalrows import body_of, result_of
 from counter.records import FAILED, FileResult, Recording
 
 Logits = NDArray[np.float16]
 
+# Name of the fact when the last run that had something to do began, seconds since the epoch.
+STARTED = "started_s"
 _PAGE = 500  # recordings read at a time
-# An outcome stands while recording and settings are the same.
-_STANDING = (
-    "outcomes AS o ON o.path = r.path AND o.size_bytes = r.size_bytes"
-    " AND o.modified_s = r.modified_s AND o.settings = :settings"
-)
-_DONE = f"recordings AS r JOIN {_STANDING}"
-_LEFT = f"recordings AS r LEFT JOIN {_STANDING} WHERE o.path IS NULL"
+_DONE = f"recordings AS r JOIN {STANDING}"
+_LEFT = f"recordings AS r LEFT JOIN {STANDING} WHERE o.path IS NULL"
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,6 @@ class Journal:
             found = self._db.execute("SELECT id FROM settings WHERE text = ?", [text]).fetchone()
             self._settings = found[0]
             self._note("settings", text)
-            self._note("started_s", repr(time.time()))
             self._recordings = recordings
             return self._changes(json.loads(before) if before else settings, settings)
 

@@ -25,6 +25,11 @@ CREATE TABLE IF NOT EXISTS outcomes (
     scanned_s REAL NOT NULL, ended_s REAL NOT NULL, body TEXT NOT NULL, scores BLOB
 );
 """
+# An outcome stands while recording and settings are the same.
+STANDING = (
+    "outcomes AS o ON o.path = r.path AND o.size_bytes = r.size_bytes"
+    " AND o.modified_s = r.modified_s AND o.settings = :settings"
+)
 
 
 def open_journal(path: Path) -> sqlite3.Connection:
@@ -46,6 +51,12 @@ def open_journal(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
     return db
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a journal that is there, also while a scan writes to it."""
+    with told(path):
+        return sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ FLOORS = (
     | {"journalfile", "journalrows"}
     | {"tags", "filenames", "summary"},
     {"journal", "detector", "evaluation", "mining", "spans", "clock"},
-    {"scan", "output"},
+    {"scan", "scanstate", "output"},
     {"worker"},
     {"pool"},
     {"cli"},
@@ -255,6 +255,7 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
         (),
         ("train",),
         ("scan",),
+        ("status",),
         ("evaluate",),
         ("tune",),
         ("sample",),

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from audio_files import write
@@ -209,7 +210,7 @@ def test_a_worker_ends_with_the_process_that_started_it(order, season):
             os.kill(worker_pid, 0)
         except ProcessLookupError:
             break
-        if "Z" in open(f"/proc/{worker_pid}/stat").read().split()[2]:
+        if Path(f"/proc/{worker_pid}/stat").read_text().split()[2] == "Z":
             break
         time.sleep(0.1)
     else:

@@ -328,3 +328,44 @@ class TestFaults:
             bodies = [row[0] for row in db.execute("SELECT body FROM outcomes")]
         assert len(bodies) == N + 1
         assert all(body.startswith("{") for body in bodies)
+
+
+class TestStatus:
+    def test_of_a_finished_scan(self, scan, capsys):
+        scan()
+        capsys.readouterr()
+        assert run(["status", "r.csv"]) == 1
+        said = capsys.readouterr().out
+        assert [line.split() for line in said.splitlines()[:6]] == [
+            ["folder", "recordings", "done", "failed", "left", "scanned", "h"],
+            [".", "1", "0", "1", "0", "0.00"],
+            *(["night", str(number), "8", "8", "0", "0", "0.03"] for number in range(3)),
+            ["all", "25", "24", "1", "0", "0.09"],
+        ]
+        assert "finished; the last run: " in said
+
+    def test_of_one_that_is_at_work_and_then_stopped(self, scan, season, tone_bundle, capsys):
+        for index in range(200):
+            shutil.copy(season / "night 0" / "03.wav", season / f"z{index:02d}.wav")
+        child = started("--model", str(tone_bundle.path), "--jobs", "1")
+        try:
+            while not (Path("r.csv").exists() or says_at_work(capsys)):
+                assert child.poll() is None
+        finally:
+            child.kill()
+            child.communicate()
+        assert run(["status", "r.csv"]) == 1
+        said = capsys.readouterr().out
+        assert "stopped" in said
+        assert "to go" in said
+
+    def test_of_no_scan(self, season, capsys):
+        assert run(["status", "gone.csv"]) == 2
+        assert "gone/journal.sqlite is no journal of a scan" in refusal(capsys)
+
+
+def says_at_work(capsys):
+    """Whether ``status`` tells of a scan at work that has done something."""
+    run(["status", "r.csv"])
+    said = capsys.readouterr().out
+    return "at work; the last run" in said

@@ -16,6 +16,7 @@ from counter.cli.info import info
 from counter.cli.mine import mine
 from counter.cli.sample import sample
 from counter.cli.scan import scan
+from counter.cli.status import status
 from counter.cli.train import train
 from counter.cli.tune import tune
 from counter.errors import CallcountError
@@ -29,7 +30,7 @@ def cli() -> None:
     """Count animal calls in long recordings: train on clips, scan recordings, get counts."""
 
 
-for command in (train, scan, evaluate, tune, sample, estimate, mine, demo, info):
+for command in (train, scan, status, evaluate, tune, sample, estimate, mine, demo, info):
     cli.add_command(command)
 
 

@@ -15,7 +15,7 @@ from counter.cli.finishing import Run, finish
 from counter.cli.resuming import WRITTEN, is_written, resume, say_done, stamp
 from counter.cli.running import ALL_SCANNED, INTERRUPTED, SOME_FAILED, stopping_on_interrupt
 from counter.cli.scanplan import ScanPlan, ScanSettings, plan_scan
-from counter.journal import Journal
+from counter.journal import STARTED, Journal
 from counter.journalfile import remove_journal
 from counter.output.paths import locked, make_folders, remove_half_written, remove_old
 from counter.output.scores import logits_of
@@ -50,6 +50,7 @@ def _run(scan_plan: ScanPlan, pool: ScanPool, journal: Journal) -> int:
         say_done(scan_plan, journal)
     else:
         journal.note(WRITTEN, "")
+        journal.note(STARTED, repr(run.started_s))
         if _scan(run, left, pool):
             n_left = len(journal.left())
             click.echo(

@@ -153,18 +153,31 @@ def locked(paths: OutputPaths) -> Iterator[None]:
     """
     folder = os.open(paths.folder, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(folder)
-        raise OutputError(
-            f"another scan is writing to {paths.folder}.", "Wait for it, or give another -o."
-        ) from error
-    except OSError:
-        pass  # a network drive without locks
-    try:
+        if not _lock(folder):
+            raise OutputError(
+                f"another scan is writing to {paths.folder}.", "Wait for it, or give another -o."
+            )
         yield
     finally:
         os.close(folder)
+
+
+def is_at_work(paths: OutputPaths) -> bool:
+    """Whether a scan is writing to an output folder, which is there."""
+    folder = os.open(paths.folder, os.O_RDONLY)
+    try:
+        return not _lock(folder)
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int) -> bool:
+    """Take the lock of an open folder, if it is free; on drives without locks it always is."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True
 
 
 @contextmanager

@@ -1,0 +1,22 @@
+"""``callcount status``: how far a scan is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Say how far a scan is.")
+@click.argument("results", type=click.Path(path_type=Path))
+@click.pass_context
+def status(context: click.Context, results: Path) -> None:
+    """Say what of the scan of RESULTS (results.csv) is done, failed and left, by folder.
+
+    The scan may be at work, stopped or finished. The rate is that of its last run.
+
+    Exit code: 0 all scanned, 1 some failed or are left, 2 there is no such scan.
+    """
+    from counter.cli.stating import print_state
+
+    context.exit(print_state(results))
