@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 import soxr
-from numpy.typing import NDArray
 
 from counter.deadair import DeadAir
+from counter.downmix import Samples, downmix
 from counter.errors import AudioError
 from counter.flacrest import flac_rest
 from counter.headers import (
@@ -28,21 +28,19 @@ from counter.headers import (
     open_raw,
     read_chunks,
     read_extent,
+    size_bytes,
 )
 from counter.records import FloatArray, Tags
+from counter.remote.reading import RemoteFile, open_url
+from counter.remote.urls import is_url
 from counter.soundfiles import AudioInfo, describe, open_sound
 from counter.timebase import resampled_length
-
-_Samples = NDArray[np.float32] | NDArray[np.int16]
 
 _READ_SAMPLES = 32_768  # fits the cache, and a fixed grid: damage costs the same in any block
 _MAX_BLOCK_SAMPLES = 4_000_000  # 16 MB of float32, whatever a header claims
 _MAX_ERRORS = 1000  # places where decoding is taken up again; an MP3 gives one per kB of rubbish
 # A length may leave out the encoder's padding: two MP3 frames, 0.05 s at 48, 0.1 s at 11 kHz.
 _LOSSY_TOLERANCE_S = 0.1
-# Full scale is 1, or 2^31 where integers were written as floats. A flipped bit in an exponent gives
-# up to 3e38, of which resampler and spectrum make infinities: a chunk without any score.
-_LOUDEST = 1e10
 _MAX_TAG_BYTES = 32_768  # tags after the last MP3 frame; more, or a tenth, is sound left unread
 
 
@@ -56,7 +54,7 @@ class MonoStream:
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or its URL.
     sample_rate_hz : int
         Rate of the blocks, > 0.
     block_s : float
@@ -99,11 +97,14 @@ class MonoStream:
         self._reader: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> MonoStream:
-        self._raw = open_raw(self._path)
+        self._raw = open_url(self._path) if is_url(self._path) else open_raw(self._path)
         with ExitStack() as on_error:
             on_error.callback(self._raw.close)
             self._extent = read_extent(self._raw)
-            self._file = open_sound(mended(self._raw, self._extent))
+            try:
+                self._file = open_sound(mended(self._raw, self._extent))
+            finally:
+                self._check_source()
             told = describe(self._path, self._file)
             self.info = replace(told, n_samples=self._extent.claimed_samples(told.n_samples))
             self._dead_air = DeadAir(self.info.sample_rate_hz)
@@ -173,7 +174,7 @@ class MonoStream:
             self._dead_air.push(mono[:n_filled])
             yield mono[:n_filled]
 
-    def _fill(self, mono: FloatArray, buffer: _Samples) -> int:
+    def _fill(self, mono: FloatArray, buffer: Samples) -> int:
         """Decode and downmix until ``mono`` is full or the file ends; the samples filled.
 
         Damage cuts reads short; then what is left of ``mono`` may be too little for another.
@@ -183,12 +184,12 @@ class MonoStream:
             n_read = self._read(buffer)
             if not n_read:
                 break
-            self._downmix(buffer[:n_read], mono[n_filled : n_filled + n_read])
+            self.n_nonfinite += downmix(buffer[:n_read], mono[n_filled : n_filled + n_read])
             n_filled += n_read
             self.n_read_samples += n_read
         return n_filled
 
-    def _read(self, out: _Samples) -> int:
+    def _read(self, out: Samples) -> int:
         """Decode into ``out``; past damage, decoding goes on where the decoder finds its feet."""
         while self._n_errors < _MAX_ERRORS and not (self._is_stuck and not self._begin_anew()):
             try:
@@ -211,22 +212,18 @@ class MonoStream:
         self._n_before_file, self._is_stuck = self.n_read_samples, False
         return True
 
-    def _downmix(self, block: _Samples, out: FloatArray) -> None:
-        # The extremes of the mean find any NaN or infinity, faster than looking at each sample.
-        with np.errstate(over="ignore", invalid="ignore"):
-            _average_channels(block, out)
-            if block.dtype == np.int16 or (out.min() >= -_LOUDEST and out.max() <= _LOUDEST):
-                return
-        bad = ~(np.abs(block) <= _LOUDEST)
-        self.n_nonfinite += int(np.count_nonzero(bad))
-        block[bad] = 0
-        _average_channels(block, out)
+    def _check_source(self) -> None:
+        """A network that fails is no end of the file; libsndfile cannot tell them apart."""
+        if isinstance(self._raw, RemoteFile) and self._raw.failure:
+            raise AudioError(f"cannot be read: {self._raw.failure}")
 
     def _conclude(self) -> None:
+        self._check_source()
         if not self.n_read_samples:
             claimed_s = self.info.duration_s
             raise AudioError(f"nothing could be decoded of the {claimed_s:.1f} s it claims")
         lost = self._loss()
+        self._check_source()
         self.truncated = bool(lost)
         notes = [lost] if lost else []
         if self._extent.is_streamed:
@@ -239,15 +236,15 @@ class MonoStream:
         """Why less was read than there was meant to be; empty where all was read."""
         info, read_s = self.info, f"{self.scanned_s:.1f} s"
         of = f"{read_s} of {info.duration_s:.1f} s" if info.n_samples else read_s
-        size_bytes = self._raw.size_bytes
-        unread_bytes = size_bytes - self._raw.tell()
+        size = size_bytes(self._raw)
+        unread_bytes = size - self._raw.tell()
         if self._n_errors:
             return f"truncated or damaged: {of} could be decoded; later times may be early"
         if self._extent.mend:
             return f"its header was never finished: {of} could be read"
         if info.format == "OGG" and not ogg_ends(self._raw):
             return f"truncated: no end mark after {read_s}"
-        if info.format == "MP3" and unread_bytes > min(_MAX_TAG_BYTES, size_bytes / 10):
+        if info.format == "MP3" and unread_bytes > min(_MAX_TAG_BYTES, size / 10):
             return f"{unread_bytes} bytes after {read_s} not read: its length is unclear"
         tolerance_s = _LOSSY_TOLERANCE_S if info.format in ("MP3", "OGG") else 0
         short = info.n_samples - self.n_read_samples > tolerance_s * info.sample_rate_hz
@@ -292,16 +289,3 @@ def load(path: str | Path, sample_rate_hz: int) -> tuple[FloatArray, MonoStream]
     with MonoStream(path, sample_rate_hz) as stream:
         blocks = list(stream)
     return np.concatenate([np.zeros(0, np.float32), *blocks]), stream
-
-
-def _average_channels(block: _Samples, out: FloatArray) -> None:
-    """Mean over the channels of (n_samples, n_channels), full scale 1."""
-    channels = block.shape[1]
-    full_scale = 32768 if block.dtype == np.int16 else 1
-    if channels == 1:
-        np.multiply(block[:, 0], np.float32(1 / full_scale), out=out)
-        return
-    np.add(block[:, 0], block[:, 1], out=out, dtype=np.float32)
-    for channel in range(2, channels):
-        out += block[:, channel]
-    out *= np.float32(1 / channels / full_scale)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import soundfile as sf
 
 from counter.errors import CallcountError
 from counter.records import Recording
+from counter.remote.listing import Listed, list_url
+from counter.remote.urls import common_parts, is_url, name_of, shown
 
 # Headerless, kept in two files, or a suffix that mostly means tables of numbers.
 _NOT_BY_SUFFIX = {"RAW", "SD2", "MAT4", "MAT5"}
@@ -35,8 +38,10 @@ def suffixes() -> tuple[str, ...]:
     return tuple(sorted(f".{name}" for name in found))
 
 
-def find_recordings(paths: Sequence[str | Path], *, exclude: Path | None = None) -> list[Recording]:
-    """List the recordings among files and folders.
+def find_recordings(
+    paths: Sequence[str | Path], *, exclude: str | Path | None = None
+) -> list[Recording]:
+    """List the recordings among files and folders, of this machine or by their URL.
 
     Folders are searched with all that is below them, links followed, in name order; hidden files
     and folders are left out. A file given by name is taken whatever its suffix. Nothing is lost
@@ -46,8 +51,8 @@ def find_recordings(paths: Sequence[str | Path], *, exclude: Path | None = None)
     Parameters
     ----------
     paths : sequence of str or Path
-        What to search, in this order.
-    exclude : Path or None
+        What to search, in this order. A URL is a file or a folder as ``remote.listing`` says.
+    exclude : str, Path or None
         A folder not to search (the output folder), unless it is among ``paths``.
 
     Returns
@@ -55,7 +60,8 @@ def find_recordings(paths: Sequence[str | Path], *, exclude: Path | None = None)
     list of Recording
         Each file once, under the first path that leads to it; never empty. ``name`` is relative
         to the folder given, to the file's own folder, or to the common parent of several paths,
-        with ``/``, and unique; bytes that are not UTF-8 are written as ``\\xff`` in it.
+        with ``/``, and unique; bytes that are not UTF-8 are written as ``\\xff`` in it. URLs have
+        a common parent of their own.
 
     Raises
     ------
@@ -64,22 +70,71 @@ def find_recordings(paths: Sequence[str | Path], *, exclude: Path | None = None)
     """
     given = [os.fspath(path) for path in paths]
     for path in given:
-        if not os.path.lexists(path):
+        if not is_url(path) and not os.path.lexists(path):
             raise CallcountError(f"{_printable(path)} does not exist.", _near(path))
-    base = _base(given)
-    found: dict[str, str] = {}
-    seen = {_identity(os.fspath(exclude))} if exclude is not None else set()
+    local = _local([path for path in given if not is_url(path)], exclude)
+    remote = _remote([path for path in given if is_url(path)], exclude)
+    found: dict[str, Recording] = {}
     for path in given:
-        for file in _walk(path, seen) if os.path.isdir(path) else [path]:
-            found.setdefault(os.path.realpath(file), file)
+        for key, one in (remote if is_url(path) else local)[path]:
+            found.setdefault(key, one)
     if not found:
-        where = ", ".join(_printable(path) for path in given) or "no path at all"
+        where = ", ".join(_printable(shown(path)) for path in given) or "no path at all"
         raise CallcountError(
             f"no recordings in {where}: looked for {' '.join(suffixes())}, below it too.",
             "Check the path, or name a file itself: it is taken whatever its suffix.",
         )
+    return _named_apart(found.values())
+
+
+_Keyed = list[tuple[str, Recording]]  # with what tells that two paths lead to one file
+
+
+def _local(given: list[str], exclude: str | Path | None) -> dict[str, _Keyed]:
+    """The recordings that each path of this machine leads to."""
+    base = _base(given)
+    seen = {_identity(os.fspath(exclude))} if exclude is not None else set()
+    return {
+        path: [
+            (os.path.realpath(file), _recording(file, base))
+            for file in (_walk(path, seen) if os.path.isdir(path) else [path])
+        ]
+        for path in dict.fromkeys(given)
+    }
+
+
+def _remote(given: list[str], exclude: str | Path | None) -> dict[str, _Keyed]:
+    """The recordings that each URL leads to."""
+    listings = {url: list_url(url, suffixes()) for url in given}
+    folders = {url for url, listing in listings.items() if listing.is_folder}
+    n_common = common_parts(given, folders)
+    outside = f"{exclude}/" if exclude is not None and is_url(exclude) else None
+
+    def is_wanted(one: Listed, url: str) -> bool:
+        is_given = outside is not None and f"{url.rstrip('/')}/".startswith(outside)
+        return outside is None or is_given or not one.url.startswith(outside)
+
+    def keyed(one: Listed) -> tuple[str, Recording]:
+        name = name_of(one.url, n_common)
+        return one.url, Recording(one.url, name, one.size_bytes, one.modified_s)
+
+    return {
+        url: [keyed(one) for one in listing.files if is_wanted(one, url)]
+        for url, listing in listings.items()
+    }
+
+
+def _named_apart(found: Iterable[Recording]) -> list[Recording]:
+    """The recordings, each with a name of its own."""
     names: set[str] = set()
-    return [_recording(file, base, names) for file in found.values()]
+    apart = []
+    for one in found:
+        name, copy = one.name, 2
+        while name in names:  # two names can differ only in how a byte had to be written
+            name, copy = f"{one.name} ({copy})", copy + 1
+        names.add(name)
+        apart.append(one if name == one.name else replace(one, name=name))
+    return apart
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
@@ -122,14 +177,10 @@ def _base(given: list[str]) -> str:
     return common if os.path.isdir(common) else os.path.dirname(common)
 
 
-def _recording(file: str, base: str, names: set[str]) -> Recording:
+def _recording(file: str, base: str) -> Recording:
     path = os.path.abspath(file)
     relative = os.path.basename(path) if path == base else os.path.relpath(path, base)
-    plain = name = _printable(relative.replace(os.sep, "/"))
-    copy = 2
-    while name in names:  # two names can differ only in how a byte had to be written
-        name, copy = f"{plain} ({copy})", copy + 1
-    names.add(name)
+    name = _printable(relative.replace(os.sep, "/"))
     try:
         found = os.stat(file)
     except OSError:

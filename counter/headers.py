@@ -15,6 +15,7 @@ from counter.errors import AudioError
 _STREAMED = (0xFFFFFFFF, 0x7FFFF000)  # the sizes that ffmpeg and SoX write into a pipe
 _MAX_CHUNKS = 1000  # a file of zeros must not be walked eight bytes at a time
 _MAX_CHUNK_BYTES = 65_536
+ByteFile = io.FileIO | io.BufferedReader  # of this machine; or of another, by counter.remote
 _Order = Literal["little", "big"]
 
 
@@ -27,24 +28,24 @@ def _told(what: str) -> Iterator[None]:
         raise AudioError(f"{what}: {(error.strerror or str(error)).lower()}") from error
 
 
-class RawFile(io.FileIO):
+class _Mended(io.RawIOBase):
     """A file whose header can be read as if its recorder had finished it."""
 
-    mend_at = 0
-    mend = b""
+    def __init__(self, raw: ByteFile, extent: Extent) -> None:
+        self._raw = raw
+        self._extent = extent
 
-    @property
-    def size_bytes(self) -> int:
-        """Length of the file now."""
-        with _told("cannot be read"):
-            return os.fstat(self.fileno()).st_size
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._raw.tell()
 
     def readinto(self, buffer: Any) -> int:
-        """Read as the base class does, with the header mended."""
-        start = self.tell()
-        n_bytes = super().readinto(buffer) or 0
+        start = self._raw.tell()
+        n_bytes = self._raw.readinto(buffer)
         view = memoryview(buffer).cast("B")
-        for at, value in enumerate(self.mend, self.mend_at - start):
+        for at, value in enumerate(self._extent.mend, self._extent.mend_at - start):
             if 0 <= at < n_bytes:
                 view[at] = value
         return n_bytes
@@ -82,8 +83,23 @@ class Extent:
         return n_samples + -(-n_samples * missing // self.held_bytes)
 
 
+@_told("cannot be read")
+def size_bytes(raw: ByteFile) -> int:
+    """Length of a file now; its place is the same afterwards.
+
+    Raises
+    ------
+    AudioError
+        The file cannot be read.
+    """
+    place = raw.tell()
+    size = raw.seek(0, os.SEEK_END)
+    raw.seek(place)
+    return size
+
+
 @_told("cannot be opened")
-def open_raw(path: str) -> RawFile:
+def open_raw(path: str) -> io.FileIO:
     """Open a file for its bytes.
 
     Raises
@@ -99,11 +115,11 @@ def open_raw(path: str) -> RawFile:
         raise AudioError("not a regular file")
     if not found.st_size:
         raise AudioError("empty file")
-    return RawFile(path)
+    return io.FileIO(path)
 
 
 @_told("cannot be read")
-def read_extent(raw: RawFile) -> Extent:
+def read_extent(raw: ByteFile) -> Extent:
     """Where WAV, RF64, W64, AIFF and AU say how much sound follows; zeros for all others.
 
     libsndfile shortens a claim that the file does not hold, and believes one that is too small
@@ -111,7 +127,7 @@ def read_extent(raw: RawFile) -> Extent:
 
     Parameters
     ----------
-    raw : RawFile
+    raw : ByteFile
         The file, at its start.
 
     Raises
@@ -119,7 +135,7 @@ def read_extent(raw: RawFile) -> Extent:
     AudioError
         The file cannot be read.
     """
-    size = raw.size_bytes
+    size = size_bytes(raw)
     head = raw.read(24)
     if head[:4] == b"riff" and len(head) == 24:
         return Extent(int.from_bytes(head[16:24], "little"), size)
@@ -131,14 +147,18 @@ def read_extent(raw: RawFile) -> Extent:
     return _chunked_extent(raw, size, "big" if head[:4] in (b"RIFX", b"FORM") else "little")
 
 
-def mended(raw: RawFile, extent: Extent) -> RawFile | int:
-    """What libsndfile is to read from the start: the file by its number, unless to be mended."""
+def mended(raw: ByteFile, extent: Extent) -> ByteFile | io.RawIOBase | int:
+    """What libsndfile is to read from the start: the file, by its number where it may have one."""
     raw.seek(0)
-    raw.mend_at, raw.mend = extent.mend_at, extent.mend
-    return raw if extent.mend else raw.fileno()
+    if extent.mend:
+        return _Mended(raw, extent)
+    try:
+        return raw.fileno()
+    except io.UnsupportedOperation:
+        return raw
 
 
-def _chunked_extent(raw: RawFile, size: int, order: _Order) -> Extent:
+def _chunked_extent(raw: ByteFile, size: int, order: _Order) -> Extent:
     raw.seek(12)
     wide_at, wide = 0, b""
     for _ in range(_MAX_CHUNKS):
@@ -160,11 +180,11 @@ def _chunked_extent(raw: RawFile, size: int, order: _Order) -> Extent:
     return Extent(0, 0)
 
 
-def _ends_sound(raw: RawFile, end: int, claimed: int, order: _Order) -> bool:
+def _ends_sound(raw: ByteFile, end: int, claimed: int, order: _Order) -> bool:
     """Whether the bytes at ``end`` are another chunk, padding or nothing, not more sound."""
     raw.seek(end + end % 2)
     head = raw.read(8)
-    left = raw.size_bytes - raw.tell()
+    left = size_bytes(raw) - raw.tell()
     if len(head) < 8 or (claimed and not any(head)):
         return True
     is_name = all(32 <= byte < 127 for byte in head[:4])
@@ -172,12 +192,12 @@ def _ends_sound(raw: RawFile, end: int, claimed: int, order: _Order) -> bool:
 
 
 @_told("cannot be read")
-def read_chunks(raw: RawFile, names: Sequence[bytes]) -> list[bytes]:
+def read_chunks(raw: ByteFile, names: Sequence[bytes]) -> list[bytes]:
     """Contents of some chunks of a WAV or RF64 file, wherever they stand.
 
     Parameters
     ----------
-    raw : RawFile
+    raw : ByteFile
         The file; its place is the same afterwards.
     names : sequence of bytes
         Names of the chunks, 4 bytes each.
@@ -205,7 +225,7 @@ def read_chunks(raw: RawFile, names: Sequence[bytes]) -> list[bytes]:
     return [found.get(name, b"") for name in names]
 
 
-def _walk_chunks(raw: RawFile, at: int) -> Iterator[tuple[bytes, int, int]]:
+def _walk_chunks(raw: ByteFile, at: int) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and length of each chunk from a place on; the caller may move about."""
     for _ in range(_MAX_CHUNKS):
         raw.seek(at)
@@ -218,7 +238,7 @@ def _walk_chunks(raw: RawFile, at: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 @_told("cannot be read")
-def mp3_states_length(raw: RawFile) -> bool:
+def mp3_states_length(raw: ByteFile) -> bool:
     """Whether the first frame of an MP3 is one of the headers that give the length.
 
     Raises
@@ -235,7 +255,7 @@ def mp3_states_length(raw: RawFile) -> bool:
 
 
 @_told("cannot be read")
-def ogg_ends(raw: RawFile) -> bool:
+def ogg_ends(raw: ByteFile) -> bool:
     """Whether the last Ogg page is whole and marked as the last (RFC 3533, section 6).
 
     Raises

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from counter.journalfile import STANDING, open_journal, told
 from counter.journalrows import body_of, result_of
 from counter.records import FAILED, FileResult, Recording
+from counter.remote.urls import absolute
 
 Logits = NDArray[np.float16]
 
@@ -241,4 +242,4 @@ class Journal:
 
 
 def _key(recording: Recording) -> bytes:
-    return os.fsencode(os.path.abspath(recording.path))
+    return os.fsencode(absolute(recording.path))

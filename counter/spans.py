@@ -11,12 +11,14 @@ from counter.audio import MonoStream
 from counter.records import FloatArray
 
 
-def read_spans(file: Path, rate_hz: int, spans: Sequence[tuple[int, int]]) -> Iterator[FloatArray]:
+def read_spans(
+    file: str | Path, rate_hz: int, spans: Sequence[tuple[int, int]]
+) -> Iterator[FloatArray]:
     """Samples of each span of a recording, in one forward pass; mono, at one rate.
 
     Parameters
     ----------
-    file : Path
+    file : str or Path
         The recording.
     rate_hz : int
         Rate of the samples, and of the spans.

@@ -1,6 +1,7 @@
 """Sound files that are cut, damaged, unfinished, unreadable, or lie."""
 
 import errno
+import io
 import os
 import resource
 import sys
@@ -11,7 +12,6 @@ from audio_files import blocks_of, cut, edit, noise, stereo_wav, write
 
 from counter.audio import MonoStream, load, probe
 from counter.errors import AudioError
-from counter.headers import RawFile
 
 CONSTANT_BIT_RATE = {"bitrate_mode": "CONSTANT", "compression_level": 0.5}
 
@@ -222,10 +222,11 @@ def test_paths_that_lead_to_no_file_say_why(tmp_path):
 
 
 def test_a_disk_that_cannot_be_read_says_so(wav, monkeypatch):
-    def fail(self, n_bytes=-1):
-        raise OSError(errno.EIO, "Input/output error")
+    class Broken(io.FileIO):
+        def read(self, size=-1):
+            raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(RawFile, "read", fail)
+    monkeypatch.setattr("counter.headers.io.FileIO", Broken)
     with pytest.raises(AudioError, match=r"^cannot be read: input/output error$"):
         probe(wav)
 

@@ -23,8 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for name in ("counter", "training") for path in (ROOT / name).rglob("*.py"))
 # From the cellar up; a room imports from the floors under it and from itself.
 FLOORS = (
-    {"errors", "cells", "moments", "deadair", "flacrest"},
-    {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"},
+    {"errors", "cells", "moments", "deadair", "downmix", "flacrest"},
+    {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"}
+    | {"remote"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"}
     | {"journalfile", "journalrows"}
     | {"tags", "filenames", "summary"},
@@ -45,6 +46,7 @@ NOT_FOR_SCANS = {
     "librosa",
     "sklearn",
     "scipy",
+    "fsspec",
 }
 NOT_FOR_HELP = {*NOT_FOR_SCANS, "numpy", "pydantic", "rich", "soundfile", "soxr", "ai_edge_litert"}
 MAX_MODULE_LINES = 300

@@ -19,6 +19,7 @@ from counter.audio import probe
 from counter.errors import AudioError
 from counter.evaluation.comparison import Measure
 from counter.records import FAILED, FileResult, Recording
+from counter.remote.urls import is_url
 
 # In a pipe nothing is wrapped or cut.
 PIPE_WIDTH = 10_000
@@ -109,8 +110,8 @@ class ScanProgress:
     def _measure(self) -> None:
         total_s = 0.0
         for recording in self._recordings:
-            if self._is_over.is_set():
-                return
+            if self._is_over.is_set() or is_url(recording.path):
+                return  # to ask a server for every header would take longer than it is worth
             try:
                 total_s += probe(recording.path).duration_s
             except (AudioError, OSError):

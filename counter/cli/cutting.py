@@ -77,7 +77,7 @@ def check_new(output: Path, holds: str) -> None:
     check_writable(output.parent)
 
 
-def cut_clips(folder: Path, cuts: Sequence[Cut], files: Mapping[str, Path]) -> None:
+def cut_clips(folder: Path, cuts: Sequence[Cut], files: Mapping[str, str | Path]) -> None:
     """Cut clips (FLAC, mono, at the recording's own rate) and draw them, recording by recording.
 
     Parameters
@@ -86,7 +86,7 @@ def cut_clips(folder: Path, cuts: Sequence[Cut], files: Mapping[str, Path]) -> N
         Where their files go; folders below it are made.
     cuts : sequence of Cut
         In any order.
-    files : mapping of str to Path
+    files : mapping of str to str or Path
         The file of each recording.
 
     Raises
@@ -113,7 +113,7 @@ def cut_clips(folder: Path, cuts: Sequence[Cut], files: Mapping[str, Path]) -> N
             ) from error
 
 
-def _cut_recording(folder: Path, cuts: Sequence[Cut], file: Path) -> None:
+def _cut_recording(folder: Path, cuts: Sequence[Cut], file: str | Path) -> None:
     rate_hz = probe(file).sample_rate_hz
     cuts = sorted(cuts, key=lambda cut: cut.start_s)
     spans = [(max(0, round(cut.start_s * rate_hz)), round(cut.end_s * rate_hz)) for cut in cuts]

@@ -26,6 +26,7 @@ from counter.output.scores import write_scores
 from counter.output.season_tables import write_season
 from counter.output.tables import write_events, write_results
 from counter.records import FileResult
+from counter.remote.urls import shown
 from counter.summary import Season
 
 
@@ -107,7 +108,7 @@ def _write_scores(run: Run) -> None:
 def _write_manifest(run: Run, plots: Sequence[str], pace: Pace, n_earlier: int) -> None:
     plan = run.plan
     manifest = Manifest(
-        command=tuple(sys.argv),
+        command=tuple(map(shown, sys.argv)),
         versions=_versions(),
         bundle={
             "path": os.path.abspath(plan.bundle.path),

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import click
 
+from counter.cli.pathtypes import PathOrUrl
+from counter.remote.urls import absolute, shown
+
 
 @click.command(short_help="Say what a recording or a bundle is.")
-@click.argument("path", type=click.Path(path_type=Path))
-def info(path: Path) -> None:
+@click.argument("path", type=PathOrUrl())
+def info(path: str | Path) -> None:
     """Say what PATH is: a recording (format, rate, length, start, site, device) or a bundle.
 
     Start, site and device are what header and name tell by themselves, without options of scan.
     """
     from counter.errors import CallcountError
 
-    if not path.exists():
+    if isinstance(path, Path) and not path.exists():
         raise CallcountError(f"{path} does not exist.")
-    if path.is_dir():
+    if isinstance(path, Path) and path.is_dir():
         _tell_bundle(path)
         return
     for name, value in _facts(path):
@@ -36,7 +39,7 @@ def _tell_bundle(path: Path) -> None:
     click.echo(f"bundle {bundle.path}\nsha256 {bundle.sha256}\n{text}", nl=False)
 
 
-def _facts(path: Path) -> Iterator[tuple[str, object]]:
+def _facts(path: str | Path) -> Iterator[tuple[str, object]]:
     from counter.audio import MonoStream
     from counter.clock import Clock
     from counter.errors import AudioError, CallcountError
@@ -46,9 +49,9 @@ def _facts(path: Path) -> Iterator[tuple[str, object]]:
         with MonoStream(path, sample_rate_hz=1) as stream:
             found, tags = stream.info, stream.tags()
     except AudioError as error:
-        raise CallcountError(f"{path} cannot be read as sound: {error}.") from error
-    origin = Clock().origin(path.absolute().as_posix(), tags)
-    yield "recording", found.path
+        raise CallcountError(f"{shown(str(path))} cannot be read as sound: {error}.") from error
+    origin = Clock().origin(absolute(path), tags)
+    yield "recording", shown(found.path)
     yield "format", f"{found.format} {found.subtype}"
     yield "sample rate", f"{found.sample_rate_hz} Hz"
     yield "channels", found.channels

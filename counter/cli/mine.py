@@ -7,13 +7,12 @@ from typing import Any
 
 import click
 
+from counter.cli.pathtypes import PathOrUrl
 from counter.cli.tableoption import spreadsheet_option
 
 
 @click.command(short_help="Pick the clips most worth a person's ear.")
-@click.argument(
-    "paths", metavar="RECORDINGS...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("paths", metavar="RECORDINGS...", nargs=-1, required=True, type=PathOrUrl())
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
@@ -46,7 +45,9 @@ from counter.cli.tableoption import spreadsheet_option
 @click.option("--jobs", type=click.IntRange(1, 1024), help="Threads. [default: one per core]")
 @spreadsheet_option
 @click.pass_context
-def mine(context: click.Context, paths: tuple[Path, ...], output: Path, **options: Any) -> None:
+def mine(
+    context: click.Context, paths: tuple[str | Path, ...], output: Path, **options: Any
+) -> None:
     """Pick the clips of RECORDINGS (files, folders) that a model would learn most from.
 
     Two fifths are events just above the threshold, two fifths near misses just below it, and a

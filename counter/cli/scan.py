@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from counter.cli.pathtypes import PathOrUrl
 from counter.cli.tableoption import SPREADSHEET_FLAG, SPREADSHEET_HELP
 from counter.output.formatnames import FORMAT_NAMES
 
 
 @click.command(short_help="Count calls in recordings.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=PathOrUrl())
 @click.option(
     "-o",
     "--output",
@@ -92,7 +93,11 @@ from counter.output.formatnames import FORMAT_NAMES
 )
 @click.pass_context
 def scan(
-    context: click.Context, paths: tuple[Path, ...], output: Path, config: Path | None, **flags: Any
+    context: click.Context,
+    paths: tuple[str | Path, ...],
+    output: Path,
+    config: Path | None,
+    **flags: Any,
 ) -> None:
     """Count calls in PATHS: recordings, or folders searched for recordings.
 

@@ -25,7 +25,10 @@ from counter.records import FAILED
 
 
 def run_scan(
-    given: Sequence[Path], output: Path, config: ScanSettings, flags: ScanSettings | None = None
+    given: Sequence[str | Path],
+    output: Path,
+    config: ScanSettings,
+    flags: ScanSettings | None = None,
 ) -> int:
     """Scan what is left and write everything; ``flags`` win over ``config``; the exit code."""
     scan_plan = plan_scan(given, output, config, flags or ScanSettings())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from counter.output.eventrows import Bands
 from counter.output.paths import OutputPaths, plan
 from counter.pool import STALL_S
 from counter.records import Recording
+from counter.remote.urls import absolute
 from counter.worker import ScanOrder
 
 _RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
@@ -67,7 +67,7 @@ class ScanPlan:
     paths: OutputPaths
     exports: Exports
     settings: ScanSettings
-    given: tuple[Path, ...]
+    given: tuple[str | Path, ...]
 
     @property
     def n_threads(self) -> int:
@@ -105,7 +105,7 @@ class ScanPlan:
             "plots": self.settings.plots,
             "keep_scores": self.settings.keep_scores,
             "stall_s": self.settings.stall_s,
-            "paths": [os.path.abspath(path) for path in self.given],
+            "paths": [absolute(path) for path in self.given],
             "rules": {label: rules.model_dump() for label, rules in self.rules.items()},
             "rules_from": self.rules_from,
             **self.placing.settings.told(),
@@ -114,7 +114,7 @@ class ScanPlan:
 
 
 def plan_scan(
-    given: Sequence[Path], output: Path, config: ScanSettings, flags: ScanSettings
+    given: Sequence[str | Path], output: Path, config: ScanSettings, flags: ScanSettings
 ) -> ScanPlan:
     """Find every mistake before the work; ``flags`` win over ``config``.
 

@@ -14,7 +14,8 @@ from counter.errors import CallcountError
 from counter.estimation.units import Heard, Stretches, cut
 from counter.files import find_recordings
 from counter.output.reading import Results
-from counter.records import FAILED
+from counter.records import FAILED, Recording
+from counter.remote.urls import is_url
 
 FOLDER, RECORDING = "folder", "recording"
 
@@ -114,24 +115,36 @@ def _read_table(table: Path, by: str) -> list[dict[str, str]]:
         raise CallcountError(f"cannot read {table}: {error}.", "Check the path.") from error
 
 
-def files_there(results: Results) -> dict[str, Path]:
+def files_there(results: Results) -> dict[str, str | Path]:
     """The sound of every recording that is still where it was scanned, of the size it had.
 
-    None where a path that was scanned is gone, since names are relative to what all have in
-    common, or where an earlier callcount did not write down what it scanned.
+    None where a path that was scanned is gone, or its server, since names are relative to what
+    all have in common, or where an earlier callcount did not write down what it scanned. What a
+    server never told the size of is taken to be the same.
     """
     paths, facts = results.facts.paths, results.facts.manifest
-    if not paths or not all(os.path.exists(path) for path in paths):
+    if not paths or not all(is_url(path) or os.path.exists(path) for path in paths):
         return {}
     sizes = {one["name"]: one["size_bytes"] for one in facts.get("inputs", ())}
     try:
         found = find_recordings(paths, exclude=results.files.folder)
     except CallcountError:
         return {}
-    return {one.name: Path(one.path) for one in found if sizes.get(one.name) == one.size_bytes}
+    return {
+        one.name: one.path if is_url(one.path) else Path(one.path)
+        for one in found
+        if one.name in sizes and sizes[one.name] == _told_size(one)
+    }
 
 
-def sound_files(results: Results, wanted: Iterable[str], audio: Path | None) -> dict[str, Path]:
+def _told_size(one: Recording) -> int | None:
+    """As the manifest has it; of a file of this machine the size can always be read."""
+    return None if is_url(one.path) and one.size_bytes < 0 else one.size_bytes
+
+
+def sound_files(
+    results: Results, wanted: Iterable[str], audio: Path | None
+) -> dict[str, str | Path]:
     """Where the recordings are: below ``audio``, or where they were scanned.
 
     Raises
@@ -140,8 +153,10 @@ def sound_files(results: Results, wanted: Iterable[str], audio: Path | None) -> 
         One of them is not there any more, or is no longer what was scanned.
     """
     needed = list(dict.fromkeys(wanted))
-    found = files_there(results) if audio is None else {name: audio / name for name in needed}
-    missing = [name for name in needed if name not in found or not found[name].is_file()]
+    found: dict[str, str | Path] = (
+        files_there(results) if audio is None else {name: audio / name for name in needed}
+    )
+    missing = [name for name in needed if not _is_there(found.get(name))]
     if missing:
         where = str(audio) if audio is not None else ", ".join(results.facts.paths) or "unknown"
         raise CallcountError(
@@ -150,3 +165,7 @@ def sound_files(results: Results, wanted: Iterable[str], audio: Path | None) -> 
             "Bring them back, or name the folder that they are in now with --audio.",
         )
     return {name: found[name] for name in needed}
+
+
+def _is_there(file: str | Path | None) -> bool:
+    return file.is_file() if isinstance(file, Path) else file is not None

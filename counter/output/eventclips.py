@@ -234,7 +234,7 @@ def _cut(
         (samples(max(0.0, row.start_s - margin_s)), samples(row.end_s + margin_s))
         for _, row in named
     ]
-    clips = read_spans(Path(path), rate_hz, spans)
+    clips = read_spans(path, rate_hz, spans)
     for (name, row), (first, _), clip in zip(named, spans, clips, strict=True):
         if not len(clip):
             raise AudioError(f"it ends before {row.start_s:.1f} s")

@@ -21,10 +21,11 @@ from counter.output.audacity import AudacityLabels
 from counter.output.eventrows import EventRow
 from counter.output.parquet import Parquet
 from counter.output.writers import PROBABILITY, Cell, EventFormat, JsonLines, Table
+from counter.remote.urls import absolute
 
 
 def _path(row: EventRow) -> str:
-    return os.path.abspath(row.source.path)
+    return absolute(row.source.path)
 
 
 def _file(row: EventRow) -> str:

@@ -1,0 +1,162 @@
+"""File systems by fsspec: how they are made, and what their errors mean to a user.
+
+A file system belongs to the process and thread that made it; so none is kept here, and fsspec's
+own cache knows both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from counter.errors import CallcountError
+from counter.remote.urls import scheme_of, shown
+
+WAITS_S = (0.5, 1.0, 2.0)  # before the second try, and so on
+READ_S = 30  # without a sign of life
+_CONNECT_S = 10
+_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
+# Errors that are no OSError, by the modules that have them.
+_ERRORS = {
+    "aiohttp": ("ClientError",),
+    "botocore.exceptions": ("BotoCoreError", "ClientError", "HTTPClientError"),
+    "gcsfs.retry": ("HttpError",),
+    "google.auth.exceptions": ("GoogleAuthError",),
+    "paramiko": ("SSHException",),
+}
+
+
+def connect(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it.
+
+    One that waits for each answer (SFTP) has a connection of its own, since others of this thread
+    may be broken or busy; ``hang_up`` closes it.
+
+    Raises
+    ------
+    CallcountError
+        A package is missing, or no file system has such a scheme.
+    """
+    with _knowing(url):
+        from fsspec.core import url_to_fs
+
+        anew = {} if is_asynchronous(url) else {"skip_instance_cache": True}
+        system, path = url_to_fs(url, **_options(scheme_of(url)), **anew)
+        return system, path or "/"
+
+
+def hang_up(system: Any) -> None:
+    """Close the connection of a file system that has one of its own."""
+    if hasattr(system, "client") and hasattr(system.client, "close"):
+        system.client.close()
+
+
+def is_asynchronous(url: str) -> bool:
+    """Whether the file system of a URL can be asked for several things at once; as ``connect``."""
+    with _knowing(url):
+        import fsspec
+
+        return bool(fsspec.get_filesystem_class(scheme_of(url)).async_impl)
+
+
+@contextmanager
+def _knowing(url: str) -> Iterator[None]:
+    scheme = scheme_of(url)
+    try:
+        yield
+    except ImportError as error:
+        package = _PACKAGES.get(scheme, "'callcount[cloud]'")
+        raise CallcountError(
+            f"{shown(url)} needs a package that is missing ({reason(error)}).",
+            f"pip install {package}",
+        ) from error
+    except ValueError as error:
+        raise CallcountError(
+            f"{shown(url)} cannot be used: {reason(error)}.",
+            "Give s3://bucket/folder, gs://, https:// or sftp://, or a path on this machine.",
+        ) from error
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """Time limits, and whom to trust; what the user's fsspec settings name goes before."""
+    from fsspec.config import conf
+
+    if scheme in ("http", "https"):
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=READ_S)
+        options: dict[str, Any] = {"client_kwargs": {"timeout": timeout, "trust_env": True}}
+    elif scheme in ("s3", "s3a"):
+        limits = {"connect_timeout": _CONNECT_S, "read_timeout": READ_S}
+        options = {"config_kwargs": {**limits, "retries": {"total_max_attempts": 1}}}
+    elif scheme in ("sftp", "ssh"):
+        options = {"host_key_policy": _known_hosts_alone(), "timeout": _CONNECT_S}
+    else:
+        options = {}
+    own = conf.get(scheme, {})
+    return {key: value for key, value in options.items() if key not in own}
+
+
+def _known_hosts_alone() -> Any:
+    """Trust the hosts of ~/.ssh/known_hosts; fsspec would trust any that answers."""
+    import paramiko
+
+    class KnownHosts(paramiko.MissingHostKeyPolicy):
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+            file = os.path.expanduser("~/.ssh/known_hosts")
+            known = paramiko.HostKeys(file if os.path.exists(file) else None)
+            if not known.check(hostname, key):
+                raise paramiko.SSHException(
+                    f"{hostname} is not in {file} with this key; connect once by ssh and look"
+                )
+
+    return KnownHosts
+
+
+def network_errors() -> tuple[type[BaseException], ...]:
+    """What the file systems that are loaded raise where a network or a server fails."""
+    found: list[type[BaseException]] = [OSError, EOFError, asyncio.TimeoutError]
+    for module, names in _ERRORS.items():
+        if module in sys.modules:
+            found.extend(getattr(sys.modules[module], name) for name in names)
+    return tuple(found)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether trying again would be of no use."""
+    status = getattr(error, "status", 0)
+    is_refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
+    return is_refused or isinstance(error, FileNotFoundError | PermissionError)
+
+
+def reason(error: BaseException) -> str:
+    """Why, in one line that ends in no full stop."""
+    if isinstance(error, FileNotFoundError) or getattr(error, "status", 0) == 404:
+        return "it does not exist"
+    if isinstance(error, PermissionError) or getattr(error, "status", 0) in (401, 403):
+        return f"access was refused ({_text(error)})"
+    return _text(error)
+
+
+def _text(error: BaseException) -> str:
+    status = getattr(error, "status", 0)
+    text = f"status {status} {getattr(error, 'message', '')}" if status else str(error)
+    return " ".join(text.split()).rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def refusing(url: str) -> Iterator[None]:
+    """Make what goes wrong at a path that the user gave one line, and the end of the command."""
+    try:
+        yield
+    except network_errors() as error:
+        if isinstance(error, CallcountError):
+            raise
+        fix = "Check the path." if is_final(error) else "Check the address and the network."
+        if isinstance(error, PermissionError) or "redential" in str(error):
+            fix = "Check your credentials for it; README, 'Recordings elsewhere', says where."
+        raise CallcountError(f"{shown(url)} cannot be reached: {reason(error)}.", fix) from error
