@@ -14,13 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 import soxr
 
 from counter.deadair import DeadAir
 from counter.downmix import Samples, downmix
 from counter.errors import AudioError
-from counter.flacrest import flac_rest
+from counter.framerest import mp3_unread_bytes
 from counter.headers import (
     mended,
     mp3_states_length,
@@ -28,20 +27,17 @@ from counter.headers import (
     open_raw,
     read_chunks,
     read_extent,
-    size_bytes,
 )
 from counter.records import FloatArray, Tags
 from counter.remote.reading import RemoteFile, open_url
 from counter.remote.urls import is_url
-from counter.soundfiles import AudioInfo, describe, open_sound
+from counter.soundfiles import AudioInfo, SoundReader, describe, open_sound
 from counter.timebase import resampled_length
 
 _READ_SAMPLES = 32_768  # fits the cache, and a fixed grid: damage costs the same in any block
 _MAX_BLOCK_SAMPLES = 4_000_000  # 16 MB of float32, whatever a header claims
-_MAX_ERRORS = 1000  # places where decoding is taken up again; an MP3 gives one per kB of rubbish
 # A length may leave out the encoder's padding: two MP3 frames, 0.05 s at 48, 0.1 s at 11 kHz.
 _LOSSY_TOLERANCE_S = 0.1
-_MAX_TAG_BYTES = 32_768  # tags after the last MP3 frame; more, or a tenth, is sound left unread
 
 
 class MonoStream:
@@ -91,10 +87,7 @@ class MonoStream:
         self.truncated = False
         self.message = ""
         self._path = os.fspath(path)
-        self._n_errors = 0
-        self._n_before_file = 0  # samples read when the file, or the rest of it, was opened
-        self._is_stuck = False
-        self._reader: ThreadPoolExecutor | None = None
+        self._thread: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> MonoStream:
         self._raw = open_url(self._path) if is_url(self._path) else open_raw(self._path)
@@ -107,14 +100,15 @@ class MonoStream:
                 self._check_source()
             told = describe(self._path, self._file)
             self.info = replace(told, n_samples=self._extent.claimed_samples(told.n_samples))
+            self._sound = SoundReader(self._raw, self._file)
             self._dead_air = DeadAir(self.info.sample_rate_hz)
             on_error.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._reader is not None:
-            self._reader.shutdown()
-        self._file.close()
+        if self._thread is not None:
+            self._thread.shutdown()
+        self._sound.close()
         self._raw.close()
 
     @property
@@ -151,11 +145,11 @@ class MonoStream:
 
     def _read_ahead(self) -> Iterator[FloatArray]:
         """Mono blocks at the file's rate, each decoded on a thread while the last is used."""
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="read")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="read")
         blocks = self._decoded()
-        coming = self._reader.submit(next, blocks, None)
+        coming = self._thread.submit(next, blocks, None)
         while (block := coming.result()) is not None:
-            coming = self._reader.submit(next, blocks, None)
+            coming = self._thread.submit(next, blocks, None)
             yield block
 
     def _decoded(self) -> Iterator[FloatArray]:
@@ -181,36 +175,13 @@ class MonoStream:
         """
         n_filled = 0
         while len(mono) - n_filled >= len(buffer):
-            n_read = self._read(buffer)
+            n_read = self._sound.read(buffer)
             if not n_read:
                 break
             self.n_nonfinite += downmix(buffer[:n_read], mono[n_filled : n_filled + n_read])
             n_filled += n_read
             self.n_read_samples += n_read
         return n_filled
-
-    def _read(self, out: Samples) -> int:
-        """Decode into ``out``; past damage, decoding goes on where the decoder finds its feet."""
-        while self._n_errors < _MAX_ERRORS and not (self._is_stuck and not self._begin_anew()):
-            try:
-                return len(self._file.read(out=out, fill_value=None))
-            except sf.LibsndfileError:
-                self._n_errors += 1
-                n_before_error = self._file.tell() - (self.n_read_samples - self._n_before_file)
-                self._is_stuck = self.info.format == "FLAC" and n_before_error < len(out)
-                if 0 < n_before_error <= len(out):
-                    return int(n_before_error)
-        return 0
-
-    def _begin_anew(self) -> bool:
-        """Open the rest of a FLAC behind damage; False where there is none."""
-        rest = flac_rest(self._raw)
-        if rest is None:
-            return False
-        self._file.close()
-        self._file = open_sound(rest)
-        self._n_before_file, self._is_stuck = self.n_read_samples, False
-        return True
 
     def _check_source(self) -> None:
         """A network that fails is no end of the file; libsndfile cannot tell them apart."""
@@ -235,16 +206,15 @@ class MonoStream:
     def _loss(self) -> str:
         """Why less was read than there was meant to be; empty where all was read."""
         info, read_s = self.info, f"{self.scanned_s:.1f} s"
-        of = f"{read_s} of {info.duration_s:.1f} s" if info.n_samples else read_s
-        size = size_bytes(self._raw)
-        unread_bytes = size - self._raw.tell()
-        if self._n_errors:
+        is_less = self.n_read_samples <= info.n_samples
+        of = f"{read_s} of {info.duration_s:.1f} s" if is_less else read_s
+        if self._sound.n_errors:
             return f"truncated or damaged: {of} could be decoded; later times may be early"
         if self._extent.mend:
             return f"its header was never finished: {of} could be read"
         if info.format == "OGG" and not ogg_ends(self._raw):
             return f"truncated: no end mark after {read_s}"
-        if info.format == "MP3" and unread_bytes > min(_MAX_TAG_BYTES, size / 10):
+        if info.format == "MP3" and (unread_bytes := mp3_unread_bytes(self._raw)):
             return f"{unread_bytes} bytes after {read_s} not read: its length is unclear"
         tolerance_s = _LOSSY_TOLERANCE_S if info.format in ("MP3", "OGG") else 0
         short = info.n_samples - self.n_read_samples > tolerance_s * info.sample_rate_hz

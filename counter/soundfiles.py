@@ -1,4 +1,4 @@
-"""A sound file opened by libsndfile, and what it says about itself."""
+"""A sound file opened by libsndfile, what it says about itself, and its samples in one pass."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import soundfile as sf
 
+from counter.downmix import Samples
 from counter.errors import AudioError
+from counter.framerest import flac_rest, mp3_rest, mp3_unread_bytes
 
 _RATES_HZ = range(1000, 1_000_001)
 _MAX_CHANNELS = 64
+_MAX_ERRORS = 1000  # places where decoding is taken up again; an MP3 gives one per kB of rubbish
 
 _REASONS = {  # libsndfile's error numbers, in plain words
     1: "not sound: no format that can be read",
@@ -104,3 +107,71 @@ def describe(path: str, file: sf.SoundFile) -> AudioInfo:
     if n_samples > 2**48:  # libsndfile's "unknown"
         n_samples = 0
     return AudioInfo(path, file.format, file.subtype, rate_hz, channels, n_samples)
+
+
+class SoundReader:
+    """The samples of a sound file in one pass, past damage where its decoder finds its feet.
+
+    Parameters
+    ----------
+    raw : file
+        The bytes of the file, whose place is that of the decoder.
+    file : soundfile.SoundFile
+        The file, opened by ``open_sound`` and closed by ``close``.
+
+    Attributes
+    ----------
+    n_read_samples : int
+        Samples per channel read so far.
+    n_errors : int
+        Places so far where something was left out.
+    """
+
+    def __init__(self, raw: io.RawIOBase | io.BufferedReader, file: sf.SoundFile) -> None:
+        self.n_read_samples = 0
+        self.n_errors = 0
+        self._raw = raw
+        self._file = file
+        self._n_before_file = 0  # samples read when the file, or the rest of it, was opened
+        self._is_stuck = False
+
+    def close(self) -> None:
+        """Close the file, but not ``raw``."""
+        self._file.close()
+
+    def read(self, out: Samples) -> int:
+        """Decode into an array, shape (n_samples, n_channels); the samples read, 0 at the end.
+
+        Damage cuts a read short.
+        """
+        n_read = self._read(out)
+        self.n_read_samples += n_read
+        return n_read
+
+    def _read(self, out: Samples) -> int:
+        while self.n_errors < _MAX_ERRORS and not (self._is_stuck and not self._begin_anew()):
+            try:
+                n_read = len(self._file.read(out=out, fill_value=None))
+                is_mp3 = self._file.format == "MP3"
+                self._is_stuck = is_mp3 and not n_read and mp3_unread_bytes(self._raw) > 0
+                if not self._is_stuck:
+                    return n_read
+            except sf.LibsndfileError:
+                self.n_errors += 1
+                n_before_error = self._file.tell() - (self.n_read_samples - self._n_before_file)
+                self._is_stuck = self._file.format == "FLAC" and n_before_error < len(out)
+                if 0 < n_before_error <= len(out):
+                    return int(n_before_error)
+        return 0
+
+    def _begin_anew(self) -> bool:
+        """Open the rest of an MP3 or FLAC behind what was read; False where there is none."""
+        is_mp3, kind = self._file.format == "MP3", (self._file.samplerate, self._file.channels)
+        rest = mp3_rest(self._raw, *kind) if is_mp3 else flac_rest(self._raw)
+        if rest is None:
+            return False
+        self._file.close()
+        self._file = open_sound(rest)
+        self.n_errors += is_mp3  # that of a FLAC is counted
+        self._n_before_file, self._is_stuck = self.n_read_samples, False
+        return True

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for name in ("counter", "training") for path in (ROOT / name).rglob("*.py"))
 # From the cellar up; a room imports from the floors under it and from itself.
 FLOORS = (
-    {"errors", "cells", "moments", "deadair", "downmix", "flacrest"},
+    {"errors", "cells", "moments", "deadair", "downmix", "framerest"},
     {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"}
     | {"remote"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"}
