@@ -210,6 +210,8 @@ class MonoStream:
         of = f"{read_s} of {info.duration_s:.1f} s" if is_less else read_s
         if self._sound.n_errors:
             return f"truncated or damaged: {of} could be decoded; later times may be early"
+        if self._extent.is_followed:
+            return f"another file follows after {read_s}, which is not read"
         if self._extent.mend:
             return f"its header was never finished: {of} could be read"
         if info.format == "OGG" and not ogg_ends(self._raw):

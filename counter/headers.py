@@ -15,6 +15,7 @@ from counter.errors import AudioError
 _STREAMED = (0xFFFFFFFF, 0x7FFFF000)  # the sizes that ffmpeg and SoX write into a pipe
 _MAX_CHUNKS = 1000  # a file of zeros must not be walked eight bytes at a time
 _MAX_CHUNK_BYTES = 65_536
+_NO_CHUNK = b"JUNK"
 ByteFile = io.FileIO | io.BufferedReader  # of this machine; or of another, by counter.remote
 _Order = Literal["little", "big"]
 
@@ -69,6 +70,11 @@ class Extent:
     held_bytes: int
     mend_at: int = 0
     mend: bytes = b""
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether another file stands behind the sound, which the mending hides."""
+        return self.mend[:4] == _NO_CHUNK
 
     @property
     def is_streamed(self) -> bool:
@@ -172,12 +178,21 @@ def _chunked_extent(raw: ByteFile, size: int, order: _Order) -> Extent:
             at, width = (wide_at, 8) if wide and length == 0xFFFFFFFF else (start - 4, 4)
             claimed = int.from_bytes(wide, order) if width == 8 else length
             held, other = size - start, 8 if head[:4] == b"SSND" else 0
-            if claimed >= held or _ends_sound(raw, start + claimed, claimed, order):
-                return Extent(claimed - other, max(1, held - other))
+            follows = _next_file(raw, start + claimed + claimed % 2)
+            if claimed >= held or any(follows) or _ends_sound(raw, start + claimed, claimed, order):
+                return Extent(claimed - other, max(1, held - other), *follows)
             most = min(held, 256**width - 1)  # a plain WAV cannot say more than 4 GB
             return Extent(held, most, at, most.to_bytes(width, order))
         raw.seek(start + length + length % 2)
     return Extent(0, 0)
+
+
+def _next_file(raw: ByteFile, at: int) -> tuple[int, bytes]:
+    """Where another WAV begins behind the sound, at which libsndfile would give up, and a mend."""
+    raw.seek(at)
+    is_there = raw.read(4) in (b"RIFF", b"RF64")
+    left = min(max(0, size_bytes(raw) - at - 8), 0xFFFFFFFF)
+    return (at, _NO_CHUNK + left.to_bytes(4, "little")) if is_there else (0, b"")
 
 
 def _ends_sound(raw: ByteFile, end: int, claimed: int, order: _Order) -> bool:

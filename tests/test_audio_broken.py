@@ -208,6 +208,17 @@ def test_chunks_and_padding_after_the_sound_are_not_sound(wav, tail):
     assert (stream.truncated, stream.message) == (False, "")
 
 
+@pytest.mark.parametrize("kind", [{"subtype": "PCM_16"}, {"subtype": "PCM_24"}, {"format": "RF64"}])
+def test_a_wav_with_another_behind_it_is_read_to_its_own_end(tmp_path, kind):
+    path = write(tmp_path / "a.wav", noise(16000), 8000, **kind)
+    whole, _ = load(path, 8000)
+    path.write_bytes(path.read_bytes() * 3)
+    samples, stream = load(path, 8000)
+    np.testing.assert_array_equal(samples, whole)
+    assert (stream.info.n_samples, stream.truncated) == (16000, True)
+    assert stream.message == "another file follows after 2.0 s, which is not read"
+
+
 def test_a_flac_from_a_pipe_is_read_to_its_end(tmp_path):
     path = write(tmp_path / "a.flac", noise(48000), 48000)
     data = bytearray(path.read_bytes())
