@@ -17,6 +17,9 @@ from counter.records import FloatArray
 
 # Long enough that context costs little, short enough that a chunk's features stay in the cache.
 CHUNK_S = 32.0
+# The end of a recording is scored in the smallest of these parts of a chunk that holds it: a
+# recording of a second must not cost as much as one of 32.
+PARTS = (16, 4, 1)
 # Chunks of one recording waiting to be scored; bounds memory when decoding is the faster.
 MAX_WAITING = 8
 
@@ -35,19 +38,30 @@ class Detector:
         Scoring threads, >= 1.
     chunk_s : float
         Seconds scored at once, > 0; does not change scores beyond rounding (1e-5).
+    model : bytes or None
+        The LiteRT file, where the bundle's folder is on another machine.
     """
 
-    def __init__(self, bundle: Bundle, n_threads: int = 1, *, chunk_s: float = CHUNK_S) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        n_threads: int = 1,
+        *,
+        chunk_s: float = CHUNK_S,
+        model: bytes | None = None,
+    ) -> None:
         spec = bundle.spec
         self.bundle = bundle
         self.chunk_frames = max(1, spec.timebase.frames(chunk_s))
         self.context_samples = spec.context_frames * spec.frame_samples
         self.chunk_samples = self.chunk_frames * spec.frame_samples
-        self._model = bundle.model_path.read_bytes()
-        self._idle: SimpleQueue[_Runner] = SimpleQueue()
+        self._model = bundle.model_path.read_bytes() if model is None else model
+        self._idle: dict[int, SimpleQueue[_Runner]] = {
+            max(1, self.chunk_frames // part): SimpleQueue() for part in PARTS
+        }
         # The first one shows before the work whether the model loads; LiteRT greets on stderr.
         with quiet_stderr():
-            self._idle.put(self._runner())
+            self._idle[self.chunk_frames].put(self._runner(self.chunk_frames))
         self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="score")
 
     def __enter__(self) -> Detector:
@@ -66,25 +80,31 @@ class Detector:
         scoring.push(samples)
         return scoring.finish()
 
-    def submit(self, chunk: FloatArray) -> Future[FloatArray]:
-        """Score one chunk with its context on the pool."""
-        return self._pool.submit(self._score, chunk)
+    def fitting(self, n_samples: int) -> int:
+        """Frames of the smallest chunk that holds so many samples, the largest for more."""
+        wanted = self.bundle.spec.timebase.n_frames(n_samples)
+        return min((size for size in self._idle if size >= wanted), default=self.chunk_frames)
 
-    def _score(self, chunk: FloatArray) -> FloatArray:
+    def submit(self, chunk: FloatArray, n_frames: int) -> Future[FloatArray]:
+        """Score a chunk of so many frames, one of ``fitting``, with its context on the pool."""
+        return self._pool.submit(self._score, chunk, n_frames)
+
+    def _score(self, chunk: FloatArray, n_frames: int) -> FloatArray:
         try:
-            runner = self._idle.get_nowait()
+            runner = self._idle[n_frames].get_nowait()
         except Empty:
-            runner = self._runner()
+            runner = self._runner(n_frames)
         runner.interpreter.set_tensor(runner.input_index, chunk[None])
         runner.interpreter.invoke()
         scores = runner.interpreter.get_tensor(runner.output_index)[0]
-        self._idle.put(runner)
+        self._idle[n_frames].put(runner)
         context = self.bundle.spec.context_frames
-        kept: FloatArray = scores[context : context + self.chunk_frames]
+        kept: FloatArray = scores[context : context + n_frames]
         return kept
 
-    def _runner(self) -> _Runner:
-        return _make_runner(self._model, self.chunk_samples + 2 * self.context_samples, self.bundle)
+    def _runner(self, n_frames: int) -> _Runner:
+        n_samples = n_frames * self.bundle.spec.frame_samples + 2 * self.context_samples
+        return _make_runner(self._model, n_samples, self.bundle)
 
 
 @dataclass(frozen=True)
@@ -112,8 +132,9 @@ class Scoring:
     """The scores of one recording, as its samples arrive.
 
     Chunk ``k`` stands for the frames ``[k * n, (k + 1) * n)`` counted from the recording's start,
-    whatever the blocks; it is scored with ``context_samples`` on either side. Beyond its ends a
-    recording goes on as its own mirror image, which is no onset as silence would be.
+    whatever the blocks, and the last one for what is left; each is scored with
+    ``context_samples`` on either side. Beyond its ends a recording goes on as its own mirror
+    image, which is no onset as silence would be.
     """
 
     def __init__(self, detector: Detector) -> None:
@@ -135,7 +156,7 @@ class Scoring:
             self._begin()
         start, span = 0, chunk + 2 * context
         while len(self._held) - start >= span:
-            self._submit(self._held[start : start + span])
+            self._submit(self._held[start : start + span], self._detector.chunk_frames)
             start += chunk
         self._held = self._held[start:]
 
@@ -146,12 +167,13 @@ class Scoring:
             return np.zeros((0, len(spec.labels)), dtype=np.float32)
         if not self._is_begun:
             self._begin()
-        context, chunk = self._detector.context_samples, self._detector.chunk_samples
+        context = self._detector.context_samples
         rest = np.pad(self._held, (0, context), mode="symmetric")
-        n_chunks = -(-(len(rest) - 2 * context) // chunk)
-        rest = np.pad(rest, (0, n_chunks * chunk + 2 * context - len(rest)))
-        for index in range(n_chunks):
-            self._submit(rest[index * chunk : (index + 1) * chunk + 2 * context])
+        while len(rest) > 2 * context:
+            n_frames = self._detector.fitting(len(rest) - 2 * context)
+            span = n_frames * spec.frame_samples + 2 * context
+            self._submit(np.pad(rest[:span], (0, max(0, span - len(rest)))), n_frames)
+            rest = rest[span - 2 * context :]
         while self._waiting:
             self._collect()
         return np.concatenate(self._scored)[: spec.timebase.n_frames(self._n_samples)]
@@ -160,10 +182,10 @@ class Scoring:
         self._is_begun = True
         self._held = np.pad(self._held, (self._detector.context_samples, 0), mode="symmetric")
 
-    def _submit(self, chunk: FloatArray) -> None:
+    def _submit(self, chunk: FloatArray, n_frames: int) -> None:
         if len(self._waiting) >= MAX_WAITING:
             self._collect()
-        self._waiting.append(self._detector.submit(chunk))
+        self._waiting.append(self._detector.submit(chunk, n_frames))
 
     def _collect(self) -> None:
         self._scored.append(self._waiting.popleft().result())
