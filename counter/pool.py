@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
+from typing import Protocol
 
 from counter.errors import CallcountError
 from counter.records import FAILED, FileResult, Recording
@@ -22,6 +23,33 @@ STALL_S = 120.0
 AHEAD = 4
 _LOOK_S = 0.2
 _MOST_DEATHS = 5  # of which no recording can be blamed, in a row
+
+
+class Pool(Protocol):
+    """What scans recordings; a context manager.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Told the seconds of sound decoded since it was last called.
+    """
+
+    progress: Progress | None
+
+    def __enter__(self) -> Pool: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def results(
+        self, recordings: Iterable[Recording], stop: threading.Event | None = None
+    ) -> Iterator[tuple[int, FileResult]]:
+        """Results as they come, one a recording, with its number from 0 in the order given.
+
+        When ``stop`` is set, what is not finished is given up. No recordings give no results.
+        """
+
+    def close(self) -> None:
+        """Stop; what it is at is given up."""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """What a command leaves: the rows of a table, and the line in which it refuses."""
 
 import csv
+from pathlib import Path
 
 
 def rows_of(path):
@@ -16,3 +17,13 @@ def refusal(capsys):
     last = said.err.rstrip("\n").splitlines()[-1]
     assert last.startswith("Error: ")
     return last
+
+
+def files_of(output):
+    """Everything that a scan left but the manifest and the journal, which tell of its runs."""
+    folder = Path(output).with_suffix("")
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    own = {"manifest.json", "journal.sqlite"}
+    below = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    table = {"the table": Path(output).read_bytes()}
+    return table | {name: content for name, content in below.items() if name not in own}

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(path for name in ("counter", "training") for path in (ROOT / name).rglob("*.py"))
 # From the cellar up; a room imports from the floors under it and from itself.
 FLOORS = (
-    {"errors", "cells", "moments", "deadair", "downmix", "framerest"},
+    {"errors", "where", "cells", "moments", "deadair", "downmix", "framerest"},
     {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"}
     | {"remote"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"}
@@ -32,7 +32,8 @@ FLOORS = (
     {"journal", "detector", "evaluation", "mining", "spans", "clock"},
     {"scan", "scanstate", "output"},
     {"worker"},
-    {"pool"},
+    {"pool", "clusterwork"},
+    {"cluster"},
     {"cli"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from audio_files import write
 from bundles import MODEL_RATE_HZ, calls
-from outcomes import refusal, rows_of
+from outcomes import files_of, refusal, rows_of
 
 import counter
 from counter.cli.main import run
@@ -45,16 +45,6 @@ def scan(tone_bundle, season):
         return run(["scan", "season", "-o", output, *model, *map(str, flags)])
 
     return command
-
-
-def files_of(output):
-    """Everything that a scan left but the manifest and the journal, which tell of its runs."""
-    folder = Path(output).with_suffix("")
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    own = {"manifest.json", "journal.sqlite"}
-    below = {str(path.relative_to(folder)): path.read_bytes() for path in files}
-    table = {"the table": Path(output).read_bytes()}
-    return table | {name: content for name, content in below.items() if name not in own}
 
 
 def started(*arguments, output="r.csv", **environment):

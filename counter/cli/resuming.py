@@ -15,7 +15,7 @@ from counter.records import FAILED
 
 # Name of the fact that all tables of a finished scan are written; its value is the stamp.
 WRITTEN = "written"
-_NOT_IN_FILES = ("jobs", "stall_s", "paths", "rules_from")
+_NOT_IN_FILES = ("jobs", "cluster", "stall_s", "paths", "rules_from")
 
 
 def resume(plan: ScanPlan, journal: Journal) -> list[int]:

@@ -62,6 +62,11 @@ from counter.output.formatnames import FORMAT_NAMES
     metavar="SECONDS",
     help="Give up a recording of which nothing is heard for so long. [120]",
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Scan on a Dask cluster: tcp://scheduler:8786, or local:4 for workers started here.",
+)
 @click.option("--jobs", type=int, help="Threads. [default: one per core]")
 @click.option("--plots/--no-plots", default=None, help="Draw a plot a recording. [default: plots]")
 @click.option(

@@ -20,7 +20,7 @@ from counter.journalfile import remove_journal
 from counter.output.paths import locked, make_folders, remove_half_written, remove_old
 from counter.output.scores import logits_of
 from counter.output.writing import spreadsheet_safe
-from counter.pool import ScanPool
+from counter.pool import Pool
 from counter.records import FAILED
 
 
@@ -35,7 +35,7 @@ def run_scan(
     settings = scan_plan.settings
     make_folders(scan_plan.paths, plots=settings.plots)
     with (
-        ScanPool(scan_plan.order(), stall_s=settings.stall_s) as pool,
+        scan_plan.pool() as pool,
         locked(scan_plan.paths),
         spreadsheet_safe(settings.spreadsheet_safe),
     ):
@@ -46,7 +46,7 @@ def run_scan(
             return _run(scan_plan, pool, journal)
 
 
-def _run(scan_plan: ScanPlan, pool: ScanPool, journal: Journal) -> int:
+def _run(scan_plan: ScanPlan, pool: Pool, journal: Journal) -> int:
     run = Run(scan_plan, journal, started_s=time.time(), clock_s=time.perf_counter())
     left = resume(scan_plan, journal)
     if not left and is_written(scan_plan, journal):
@@ -66,7 +66,7 @@ def _run(scan_plan: ScanPlan, pool: ScanPool, journal: Journal) -> int:
     return SOME_FAILED if journal.statuses()[FAILED] else ALL_SCANNED
 
 
-def _scan(run: Run, left: Sequence[int], pool: ScanPool) -> bool:
+def _scan(run: Run, left: Sequence[int], pool: Pool) -> bool:
     """Scan the recordings at the positions ``left``, write all; whether it was interrupted."""
     plan, stop = run.plan, threading.Event()
     with PlotKeeper(plan, run.journal) as plots:

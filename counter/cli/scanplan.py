@@ -17,12 +17,14 @@ from counter.cli.placing import PlaceSettings, Placing, plan_placing
 from counter.cli.rulefile import RuleLayers
 from counter.cli.running import n_threads
 from counter.config import EventRules
+from counter.errors import CallcountError
 from counter.files import find_recordings
 from counter.output.eventrows import Bands
 from counter.output.paths import OutputPaths, plan
-from counter.pool import STALL_S
+from counter.pool import STALL_S, Pool, ScanPool
 from counter.records import Recording
 from counter.remote.urls import absolute
+from counter.where import parse_cluster
 from counter.worker import ScanOrder
 
 _RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
@@ -42,12 +44,20 @@ class ScanSettings(PlaceSettings, ExportSettings):
     keep_scores: bool = Field(False, description="keep the frame scores")
     fresh: bool = Field(False, description="forget what earlier runs did")
     retry_failed: bool = Field(False, description="scan again what failed")
+    cluster: str | None = Field(None, description="Dask scheduler, or local:N")
     stall_s: float = Field(STALL_S, ge=1, description="give up what makes no progress")
 
     @field_validator("model", "rules", mode="before")
     @classmethod
     def _path(cls, value: object) -> object:
         return Path(value) if isinstance(value, str) else value
+
+    @field_validator("cluster")
+    @classmethod
+    def _cluster(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_cluster(value)
+        return value
 
     def single_rules(self) -> dict[str, float]:
         """The event rules that are given one by one."""
@@ -90,6 +100,24 @@ class ScanPlan:
             scores=self.settings.keep_scores,
         )
 
+    def pool(self) -> Pool:
+        """What scans: a process of this machine, or a cluster.
+
+        Raises
+        ------
+        CallcountError
+            A cluster is wanted and Dask is not installed.
+        """
+        stall_s = self.settings.stall_s
+        if self.settings.cluster is None:
+            return ScanPool(self.order(), stall_s=stall_s)
+        try:
+            from counter.cluster import ClusterPool
+        except ImportError as error:
+            fix = "Install it with pip install 'callcount[cluster]'."
+            raise CallcountError(f"--cluster needs Dask: {error}.", fix) from error
+        return ClusterPool(self.order(), parse_cluster(self.settings.cluster), stall_s=stall_s)
+
     def deciding(self) -> dict[str, Any]:
         """All that decides what is found in a recording, by a name for the user."""
         return {
@@ -105,6 +133,7 @@ class ScanPlan:
             "plots": self.settings.plots,
             "keep_scores": self.settings.keep_scores,
             "stall_s": self.settings.stall_s,
+            "cluster": self.settings.cluster,
             "paths": [absolute(path) for path in self.given],
             "rules": {label: rules.model_dump() for label, rules in self.rules.items()},
             "rules_from": self.rules_from,

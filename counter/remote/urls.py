@@ -33,6 +33,11 @@ def absolute(path: str | Path) -> str:
     return shown(text) if is_url(text) else os.path.abspath(text)
 
 
+def from_anywhere(path: str) -> str:
+    """A path that leads to the same file from any folder; a URL as it is, with its secrets."""
+    return path if is_url(path) else os.path.abspath(path)
+
+
 def parts_of(url: str) -> list[str]:
     """A URL cut at its ``/``, those at its end left out; the server or bucket comes third."""
     return url.rstrip("/").split("/")

@@ -1,0 +1,101 @@
+"""What runs on a Dask worker: the model, set up once, and a task a recording."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from distributed import Reschedule, WorkerPlugin, get_worker
+
+from counter import __version__
+from counter.detector import Detector
+from counter.records import FileResult, Recording
+from counter.scan import ScanJob, scan_recording
+from counter.worker import BEGUN, HEARD, ScanOrder
+
+# More often nobody wants to know how far a recording is.
+_TELL_EVERY_S = 1.0
+
+
+@dataclass
+class ScanPlugin(WorkerPlugin):
+    """A Dask worker plugin that holds the model; it travels with the bundle's bytes.
+
+    Attributes
+    ----------
+    name : str
+        Its name among the plugins of a worker, and the topic that its tasks tell of themselves in.
+    order : ScanOrder
+        How to scan.
+    model : bytes
+        The LiteRT file, as the bundle's folder is not where the worker is.
+    version : str
+        Of the callcount that made it: another would scan in its own way.
+    """
+
+    name: str
+    order: ScanOrder
+    model: bytes
+    version: str = __version__
+    _jobs: list[ScanJob] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, order: ScanOrder) -> ScanPlugin:
+        """The plugin for an order."""
+        name = "callcount-" + hashlib.sha256(repr(order).encode()).hexdigest()[:16]
+        return cls(name, order, order.bundle.model_path.read_bytes())
+
+    def setup(self, worker: Any) -> None:
+        """Make the scorer, with the worker's number of threads."""
+        if self.version != __version__:
+            raise RuntimeError(f"callcount {self.version} here, but {__version__} on a worker")
+        order = self.order
+        detector = Detector(order.bundle, worker.state.nthreads, model=self.model)
+        self._jobs = [ScanJob(detector, order.rules, order.pictures, order.scores)]
+
+    def teardown(self, worker: Any) -> None:
+        """Let go of the scorer's threads."""
+        for job in self._jobs:
+            job.detector.__exit__()
+        self._jobs = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_jobs": []}
+
+    def scan(self, recording: Recording, number: int, worker: Any) -> FileResult:
+        """Scan a recording, and tell of it."""
+        tell = _Teller(worker, self.name, number)
+        return scan_recording(recording, self._jobs[0], tell)
+
+
+class _Teller:
+    """Tells the client that a recording was begun, and then how far it is, but not too often."""
+
+    def __init__(self, worker: Any, topic: str, number: int) -> None:
+        self._worker, self._topic, self._number = worker, topic, number
+        self._untold_s = 0.0
+        self._told_at_s = time.monotonic()
+        self._tell(BEGUN, 0.0)
+
+    def __call__(self, seconds: float) -> None:
+        self._untold_s += seconds
+        if time.monotonic() - self._told_at_s > _TELL_EVERY_S:
+            self._tell(HEARD, self._untold_s)
+            self._told_at_s, self._untold_s = time.monotonic(), 0.0
+
+    def _tell(self, kind: str, seconds: float) -> None:
+        told = {"kind": kind, "number": self._number, "seconds": seconds}
+        self._worker.log_event(self._topic, {**told, "worker": self._worker.address})
+
+
+def scan_here(recording: Recording, number: int, plugin: str) -> FileResult:
+    """The task: scan a recording on this worker."""
+    worker = get_worker()
+    holder = worker.plugins.get(plugin)
+    if holder is None:  # a worker that joined while the plugin was on its way
+        time.sleep(0.1)
+        raise Reschedule
+    found: FileResult = holder.scan(recording, number, worker)
+    return found
