@@ -145,6 +145,9 @@ class MonoStream:
 
     def _read_ahead(self) -> Iterator[FloatArray]:
         """Mono blocks at the file's rate, each decoded on a thread while the last is used."""
+        if 0 < self.info.n_samples <= self.block_s * self.info.sample_rate_hz:
+            yield from self._decoded()  # there is nothing to read ahead of
+            return
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="read")
         blocks = self._decoded()
         coming = self._thread.submit(next, blocks, None)

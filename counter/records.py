@@ -15,7 +15,7 @@ TRUNCATED = "truncated"
 FAILED = "failed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A file to scan.
 
