@@ -69,13 +69,13 @@ def forest_recordings() -> list[Path]:
     return recordings
 
 
-def scan(path: Path, folder: Path, *, model: Path | None = None, plots: bool = False) -> Scan:
+def scan(path: Path | str, folder: Path, *, model: Path | None = None, plots: bool = False) -> Scan:
     """Scan a file or folder with 2 jobs by the command line, in a process of its own.
 
     Parameters
     ----------
-    path : Path
-        What to scan.
+    path : Path or str
+        What to scan; a URL as text.
     folder : Path
         Where a new folder for the results is made. The scan also runs there: a model lying in
         ``./artifacts`` would otherwise stand in for the shipped one.
@@ -85,7 +85,8 @@ def scan(path: Path, folder: Path, *, model: Path | None = None, plots: bool = F
         Whether plots are drawn.
     """
     out = Path(tempfile.mkdtemp(dir=folder)).resolve()
-    command = [sys.executable, "-m", "counter.cli.main", "scan", str(path.resolve())]
+    command = [sys.executable, "-m", "counter.cli.main", "scan"]
+    command += [path if isinstance(path, str) else str(path.resolve())]
     command += ["-o", str(out / "results.csv"), "--jobs", "2"]
     command += ["--plots" if plots else "--no-plots"]
     command += [] if model is None else ["--model", str(model.resolve())]

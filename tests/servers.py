@@ -1,49 +1,16 @@
-"""Servers of sound on 127.0.0.1: an S3 one as a process, a web one and an SFTP one on threads."""
+"""Servers of sound on 127.0.0.1, on threads: a web one and an SFTP one."""
 
 import html
 import os
 import re
 import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 HOST = "127.0.0.1"
-
-
-def free_port():
-    with socket.create_server((HOST, 0)) as server:
-        return server.getsockname()[1]
-
-
-@contextmanager
-def s3_server():
-    """moto's server; its address."""
-    address = f"http://{HOST}:{free_port()}"
-    command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", address.rpartition(":")[2]]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, **quiet)
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                assert process.poll() is None, "moto's server has ended"
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.kill()
-        process.wait()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -11,8 +11,9 @@ import pytest
 from audio_files import cut, edit, noise, write
 from bundles import MODEL_RATE_HZ, calls
 from outcomes import refusal, rows_of
-from servers import Web, s3_server, sftp_server
+from servers import Web, sftp_server
 
+from benchmarks.s3server import s3_server
 from counter.audio import MonoStream, probe
 from counter.cli.main import run
 from counter.errors import AudioError
@@ -71,11 +72,11 @@ def season(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def s3():
-    """The address of an S3 server."""
+    """An S3 server."""
     pytest.importorskip("s3fs", reason="needs callcount[cloud]")
     pytest.importorskip("moto", reason="needs moto[server], of callcount[test]")
-    with s3_server() as address:
-        yield address
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -83,11 +84,8 @@ def bucket(s3, monkeypatch):
     """What puts a folder into a bucket of its name; the URL."""
     import s3fs
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, value in s3.settings.items():
+        monkeypatch.setenv(name, value)
 
     s3fs.S3FileSystem.clear_instance_cache()
 

@@ -8,9 +8,8 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from counter.remote.systems import connect, hang_up, network_errors, refusing
+from counter.remote.systems import Visit, network_errors, refusing
 from counter.remote.urls import name_of, parts_of, scheme_of
-from counter.remote.web import look
 
 # Stores without folders: one listing of all names that begin alike, many at a time.
 _FLAT = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss")
@@ -56,35 +55,30 @@ def list_url(url: str, suffixes: tuple[str, ...]) -> Listing:
     CallcountError
         The URL leads to nothing, or its server cannot be asked; or a package is missing.
     """
-    with refusing(url):
-        system, path = connect(url)
-        try:
-            top = _top(system, url, path)
-            if top is not None:
-                return Listing(False, (_listed(url, top),))
-            is_flat = scheme_of(url) in _FLAT
-            below = _flat(system, url, path) if is_flat else _walk_below(system, url, path)
-            n_above = len(parts_of(url))
-            named = {one.url: (name_of(one.url, n_above).split("/"), one) for one in below}
-        finally:
-            system.invalidate_cache()
-            hang_up(system)
+    with refusing(url), Visit(url) as visit:
+        top = _top(visit, url)
+        if top is not None:
+            return Listing(False, (_listed(url, top),))
+        is_flat = scheme_of(url) in _FLAT
+        below = _flat(visit, url) if is_flat else _walk_below(visit, url, visit.path)
+        n_above = len(parts_of(url))
+        named = {one.url: (name_of(one.url, n_above).split("/"), one) for one in below}
     wanted = [(name, one) for name, one in named.values() if _is_wanted(name, one, suffixes)]
     return Listing(True, tuple(one for _, one in sorted(wanted, key=lambda pair: pair[0])))
 
 
-def _top(system: Any, url: str, path: str) -> dict[str, Any] | None:
+def _top(visit: Visit, url: str) -> dict[str, Any] | None:
     """What is told of a single file; None of a folder, which is there."""
     if scheme_of(url) in ("http", "https"):
-        return None if url.endswith("/") else look(system, path)
-    info: dict[str, Any] = system.info(path.rstrip("/") or path)
+        return None if url.endswith("/") else visit.look()
+    info: dict[str, Any] = visit.ask("info", visit.path.rstrip("/") or visit.path)
     return None if url.endswith("/") or info["type"] == "directory" else info
 
 
-def _flat(system: Any, url: str, path: str) -> Iterator[Listed]:
+def _flat(visit: Visit, url: str) -> Iterator[Listed]:
     """All files of a store whose folders are but beginnings of names."""
-    top = path.rstrip("/") + "/"
-    for name, info in system.find(path, detail=True).items():
+    top = visit.path.rstrip("/") + "/"
+    for name, info in visit.ask("find", visit.path, detail=True).items():
         below = name.removeprefix(top)
         is_mark = not below or below.endswith("/")  # as some tools write for an empty folder
         if info["type"] == "file" and name != below and not is_mark:
@@ -92,34 +86,34 @@ def _flat(system: Any, url: str, path: str) -> Iterator[Listed]:
 
 
 def _walk(
-    system: Any, url: str, entries: dict[str, dict[str, Any]], depth: int
+    visit: Visit, url: str, entries: dict[str, dict[str, Any]], depth: int
 ) -> Iterator[Listed]:
     """Files among the entries of a folder and below; folders that cannot be listed end in /."""
     for below, info in entries.items():
         place = f"{url.rstrip('/')}/{below}"
         if info["type"] == "directory":
             if not below.startswith("."):
-                yield from _walk_below(system, place, info["name"], depth + 1)
-        elif info["type"] == "link" and system.isdir(info["name"]):
+                yield from _walk_below(visit, place, info["name"], depth + 1)
+        elif info["type"] == "link" and visit.ask("isdir", info["name"]):
             yield Listed(place + "/")  # it may lead back up, which nothing here would tell
         else:
             yield _listed(place, info)
 
 
-def _walk_below(system: Any, url: str, path: str, depth: int = 0) -> Iterator[Listed]:
+def _walk_below(visit: Visit, url: str, path: str, depth: int = 0) -> Iterator[Listed]:
     try:
-        entries = _entries(system, path) if depth < _MOST_DEEP else None
+        entries = _entries(visit, path) if depth < _MOST_DEEP else None
     except network_errors():
         if not depth:
             raise  # the folder that was given must be there
         entries = None
-    yield from [Listed(url + "/")] if entries is None else _walk(system, url, entries, depth)
+    yield from [Listed(url + "/")] if entries is None else _walk(visit, url, entries, depth)
 
 
-def _entries(system: Any, path: str) -> dict[str, dict[str, Any]]:
+def _entries(visit: Visit, path: str) -> dict[str, dict[str, Any]]:
     """What is in a folder, by its name there; links of a web page that lead elsewhere are not."""
     top = path.rstrip("/") + "/"
-    below = {info["name"].removeprefix(top): info for info in system.ls(path, detail=True)}
+    below = {info["name"].removeprefix(top): info for info in visit.ask("ls", path, detail=True)}
     return {
         name.rstrip("/"): info
         for name, info in below.items()

@@ -15,6 +15,7 @@ from typing import Any
 
 from counter.errors import CallcountError
 from counter.remote.urls import scheme_of, shown
+from counter.remote.web import begin
 
 WAITS_S = (0.5, 1.0, 2.0)  # before the second try, and so on
 READ_S = 30  # without a sign of life
@@ -30,8 +31,8 @@ _ERRORS = {
 }
 
 
-def connect(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it.
+def connect(url: str, **own: Any) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it; ``own`` are further options for it.
 
     One that waits for each answer (SFTP) has a connection of its own, since others of this thread
     may be broken or busy; ``hang_up`` closes it.
@@ -45,7 +46,7 @@ def connect(url: str) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
 
         anew = {} if is_asynchronous(url) else {"skip_instance_cache": True}
-        system, path = url_to_fs(url, **_options(scheme_of(url)), **anew)
+        system, path = url_to_fs(url, **_options(scheme_of(url)), **anew, **own)
         return system, path or "/"
 
 
@@ -53,6 +54,55 @@ def hang_up(system: Any) -> None:
     """Close the connection of a file system that has one of its own."""
     if hasattr(system, "client") and hasattr(system.client, "close"):
         system.client.close()
+
+
+class Visit:
+    """A file system asked from this thread alone: afterwards nothing of it is left.
+
+    fsspec otherwise keeps a thread for its event loop, and a process with threads cannot fork
+    safely. A context manager.
+
+    Attributes
+    ----------
+    path : str
+        The URL's path in the file system.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __enter__(self) -> Visit:
+        if not is_asynchronous(self._url):
+            self._system, self.path = connect(self._url)
+            return self
+        self._loop = asyncio.new_event_loop()
+        own = {"asynchronous": True, "loop": self._loop, "skip_instance_cache": True}
+        self._system, self.path = connect(self._url, **own)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._loop is None:
+            hang_up(self._system)
+            return
+        self._loop.run_until_complete(self._leave())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    async def _leave(self) -> None:
+        session = await self._system.set_session()
+        await session.close()
+
+    def ask(self, what: str, *given: Any, **options: Any) -> Any:
+        """The answer of one of the file system's methods: ``info``, ``ls``, ``find``, ``isdir``."""
+        if self._loop is None:
+            return getattr(self._system, what)(*given, **options)
+        return self._loop.run_until_complete(getattr(self._system, f"_{what}")(*given, **options))
+
+    def look(self) -> dict[str, Any]:
+        """Size and time of a file of the web, by its first byte, as a server may refuse HEAD."""
+        assert self._loop is not None, "the web is asynchronous"
+        return self._loop.run_until_complete(begin(self._system, self.path, 1))[0]
 
 
 def is_asynchronous(url: str) -> bool:

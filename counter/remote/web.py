@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 # The bytes themselves: of what a server packs on the way, parts would be parts of the packed.
 _PLAIN = {"Accept-Encoding": "identity"}
-
-
-def look(system: Any, url: str) -> dict[str, Any]:
-    """Size and time of a file, asked for by its first byte, as a server may refuse HEAD."""
-    return asyncio.run_coroutine_threadsafe(begin(system, url, 1), system.loop).result()[0]
 
 
 async def begin(system: Any, url: str, n_bytes: int) -> tuple[dict[str, Any], bytes | None]:
