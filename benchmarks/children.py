@@ -29,7 +29,7 @@ class Child:
     wall_s : float
         From its start to its end, seconds, the interpreter's start included.
     peak_mb : float
-        Peak resident memory of it, or of one of its own children if that is more, megabytes
+        Peak resident memory of it and of the processes it starts, added up, megabytes
         (1e6 bytes); 0 where it was killed for its time.
     code : int or None
         Its exit code, or the signal that ended it, below 0; None where it was killed for its time.

@@ -1,0 +1,131 @@
+"""A season of many short recordings: overhead a file, memory, and how soon a finished one is known.
+
+    python -m benchmarks.season [-n 100000] [--journal-rows 1000000]
+
+Makes ``n`` WAV files of 1 s (16 kHz, mono) and a tenth as many in temporary folders, scans both
+with 2 threads, plots off, and scans the larger again when it is finished. Overhead is the wall time
+of a file less what decoding and scoring one takes, measured in this process on 2 threads: the
+decoder's own read, and the shipped network on the file with its context. Memory is the sum of all
+processes of a scan. Then fills a journal with so many rows as an undisturbed scan would, and
+measures its size and the time to read it for the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from benchmarks.children import run_child
+from benchmarks.common import markdown_table
+from counter.bundle import read_bundle, shipped_path
+from counter.detector import Detector
+from counter.journal import Journal
+from counter.records import OK, Event, FileResult, Recording
+
+RATE_HZ = 16_000
+N_KINDS = 20
+N_THREADS = 2
+A_FOLDER = 1000
+
+
+def make(folder: Path, n: int) -> None:
+    """Files of noise, 1000 in a folder, named as recorders name them."""
+    rng = np.random.default_rng(0)
+    kinds = []
+    for _ in range(N_KINDS):
+        content = io.BytesIO()
+        sf.write(content, rng.normal(0, 0.01, RATE_HZ), RATE_HZ, "PCM_16", format="WAV")
+        kinds.append(content.getvalue())
+    for index in range(n):
+        site = folder / f"site{index // A_FOLDER:04d}"
+        if index % A_FOLDER == 0:
+            site.mkdir(parents=True)
+        second = index % A_FOLDER
+        name = f"20240501_{second // 60:02d}{second % 60:02d}00.wav"
+        (site / name).write_bytes(kinds[index % N_KINDS])
+
+
+def decode_and_score_s(folder: Path, n: int) -> float:
+    """Seconds a file of decoding and scoring alone, on all threads."""
+    files = sorted(folder.rglob("*.wav"))[:n]
+    bundle = read_bundle(shipped_path())
+    with Detector(bundle, N_THREADS) as detector, ThreadPoolExecutor(N_THREADS) as pool:
+
+        def one(path: Path) -> None:
+            detector.scores(sf.read(path, dtype="float32")[0])
+
+        list(pool.map(one, files[:100]))
+        begun_s = time.perf_counter()
+        list(pool.map(one, files))
+        return (time.perf_counter() - begun_s) / len(files)
+
+
+def journal_figures(folder: Path, n: int) -> list[list[object]]:
+    """Rows of the table about a journal of ``n`` recordings with two calls each."""
+    events = tuple(Event("capuchinbird", t, t + 1.9, t + 0.8, 0.93) for t in (11.264, 96.128))
+    recordings = [Recording(f"/season/{n}.wav", f"{n}.wav", 5_760_488, 1.7e9) for n in range(n)]
+    path = folder / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.begin(recordings, {})
+        begun_s = time.perf_counter()
+        for one in recordings:
+            journal.add(FileResult(one, OK, "", 180.0, 180.0, events))
+        added_s = time.perf_counter() - begun_s
+        begun_s = time.perf_counter()
+        n_read = sum(1 for _ in journal.results())
+        read_s = time.perf_counter() - begun_s
+    assert n_read == n
+    return [
+        [f"journal of {n:,} rows, bytes a row", f"{path.stat().st_size / n:.0f}", "", ""],
+        ["the same, written, µs a row", f"{added_s / n * 1e6:.0f}", "", ""],
+        ["the same, read for one table, µs a row", f"{read_s / n * 1e6:.0f}", "", ""],
+    ]
+
+
+def season_figures(folder: Path, n: int) -> list[list[object]]:
+    """Rows of the table about scans of ``n`` files and a tenth of them."""
+    peaks_mb = {}
+    for size in (n // 10, n):
+        season = folder / f"season{size}"
+        make(season, size)
+        command = [sys.executable, "-m", "counter.cli.main", "scan", str(season), "--no-plots"]
+        command += ["--jobs", str(N_THREADS), "-o", str(folder / f"{size}.csv")]
+        first = run_child(command, folder=folder)
+        peaks_mb[size] = first.peak_mb
+    alone_s = decode_and_score_s(folder / f"season{n}", n // 10)
+    again = run_child(command, folder=folder)
+    a_file_ms = 1000 * first.wall_s / n
+    growth_mb = peaks_mb[n] - peaks_mb[n // 10]
+    return [
+        [f"{n:,} files of 1 s, wall time a file, ms", f"{a_file_ms:.2f}", "", ""],
+        ["decoding and scoring of one, ms", f"{1000 * alone_s:.2f}", "", ""],
+        ["overhead a file, ms", f"{a_file_ms - 1000 * alone_s:.2f}", "3", "1"],
+        [f"peak memory, {n // 10:,} files, MB", f"{peaks_mb[n // 10]:.0f}", "", ""],
+        [f"growth of peak memory to {n:,} files, MB", f"{growth_mb:+.0f}", "100", "30"],
+        ["resume of the finished run, s", f"{again.wall_s:.1f}", "15", "4"],
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(prog="benchmarks.season", description=__doc__.split("\n")[0])
+    parser.add_argument("-n", type=int, default=100_000, help="files of the larger season")
+    parser.add_argument("--journal-rows", type=int, default=1_000_000, help="rows of the journal")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = season_figures(Path(folder), given.n)
+        rows += journal_figures(Path(folder), given.journal_rows)
+    print(markdown_table(["figure", "measured", "bar", "aim"], rows))
+
+
+if __name__ == "__main__":
+    main()
