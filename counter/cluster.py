@@ -92,7 +92,7 @@ class ClusterPool:
                     silence_logs=logging.CRITICAL,
                 )
             self._client = Client(where, timeout=_CONNECT_S)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # the last for TLS without a key
             raise CallcountError(
                 f"no Dask scheduler answers at {where}: {' '.join(str(error).split())}.",
                 "Start one with `dask scheduler`, and workers with `dask worker`.",
