@@ -189,9 +189,12 @@ def _chunked_extent(raw: ByteFile, size: int, order: _Order) -> Extent:
 
 def _next_file(raw: ByteFile, at: int) -> tuple[int, bytes]:
     """Where another WAV begins behind the sound, at which libsndfile would give up, and a mend."""
+    left = size_bytes(raw) - at - 8
+    if left < 0:
+        return 0, b""
     raw.seek(at)
     is_there = raw.read(4) in (b"RIFF", b"RF64")
-    left = min(max(0, size_bytes(raw) - at - 8), 0xFFFFFFFF)
+    left = min(left, 0xFFFFFFFF)
     return (at, _NO_CHUNK + left.to_bytes(4, "little")) if is_there else (0, b"")
 
 

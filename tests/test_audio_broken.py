@@ -219,6 +219,14 @@ def test_a_wav_with_another_behind_it_is_read_to_its_own_end(tmp_path, kind):
     assert stream.message == "another file follows after 2.0 s, which is not read"
 
 
+def test_a_claim_beyond_all_disks_is_no_place_to_look_at(tmp_path):
+    path = write(tmp_path / "a.wav", noise(16000), 8000, format="RF64")
+    at = path.read_bytes().index(b"ds64")
+    data_at = path.read_bytes().index(b"data") + 4
+    _, stream = load(edit(path, (at + 16, "<Q", 2**63 - 1), (data_at, "<I", 2**32 - 1)), 8000)
+    assert (stream.n_read_samples, stream.truncated) == (16000, True)
+
+
 def test_a_flac_from_a_pipe_is_read_to_its_end(tmp_path):
     path = write(tmp_path / "a.flac", noise(48000), 48000)
     data = bytearray(path.read_bytes())
