@@ -128,9 +128,19 @@ def sftp_server(folder, home):  # noqa: C901, small classes that need paramiko
 
         def open(self, path, flags, attr):
             handle = paramiko.SFTPHandle(flags)
-            handle.readfile = open(self._real(path), "rb")  # noqa: SIM115, closed by the handle
+            number = os.open(self._real(path), flags, 0o644)
+            mode = "wb" if flags & (os.O_WRONLY | os.O_RDWR) else "rb"
+            handle.readfile = handle.writefile = os.fdopen(number, mode)
             handle.stat = lambda: self.stat(path)
             return handle
+
+        def mkdir(self, path, attr):
+            os.mkdir(self._real(path))
+            return paramiko.SFTP_OK
+
+        def remove(self, path):
+            os.remove(self._real(path))
+            return paramiko.SFTP_OK
 
     class Door(paramiko.ServerInterface):
         def check_auth_password(self, username, password):

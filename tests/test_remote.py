@@ -455,3 +455,112 @@ def test_info_says_what_a_remote_recording_is(season, bucket, capsys):
     told = capsys.readouterr().out
     assert "s3://" in told
     assert "2024-06-01T05:00:00" in told
+
+
+# --- results elsewhere
+
+
+@pytest.fixture
+def staged(tmp_path, monkeypatch):
+    """The cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(params=["s3", "sftp"])
+def elsewhere(request, tmp_path, monkeypatch):
+    """A place that takes files: its URL, and the contents of all that is there."""
+    if request.param == "s3":
+        import s3fs
+
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "other.txt").write_text("other")
+        url = request.getfixturevalue("bucket")(tmp_path / "out")
+        top = url.removeprefix("s3://")
+        system = s3fs.S3FileSystem(use_listings_cache=False)
+        yield (
+            f"{url}/{tmp_path.name}",
+            lambda: {
+                name.removeprefix(f"{top}/{tmp_path.name}/"): system.cat_file(name)
+                for name in system.find(f"{top}/{tmp_path.name}")
+            },
+            lambda name, data: system.pipe_file(f"{top}/{tmp_path.name}/{name}", data),
+        )
+        return
+    folder = tmp_path / "served"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def put(name, data):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+    with sftp_server(folder, tmp_path) as url:
+        files = lambda: (one for one in folder.rglob("*") if one.is_file())  # noqa: E731
+        yield (
+            url,
+            lambda: {str(one.relative_to(folder)): one.read_bytes() for one in files()},
+            put,
+        )
+
+
+def test_results_go_where_a_url_leads(season, elsewhere, staged, tmp_path, tone_bundle, capsys):
+    url, there, put = elsewhere
+    command = ["scan", str(season), "--model", str(tone_bundle.path), "-o", f"{url}/r.csv"]
+    assert run([*command, "--clips", "1", "--format", "audacity"]) == 1
+    found = there()
+    code, local = tables(tmp_path, season, "--model", tone_bundle.path)
+    assert {name: found.get(name) for name in local} == local
+    assert {"r/clips/clips.csv", "r/plots/overview.png", "r/manifest.json"} <= set(found)
+    assert [name for name in found if "journal" in name or "/." in name] == []
+
+    # Again: nothing is left to do; then without clips, which go; what is another's stays.
+    put("r/notes.txt", b"mine")
+    assert run([*command, "--clips", "1", "--format", "audacity"]) == 1
+    assert "Nothing to do" in capsys.readouterr().err
+    assert there() == {**found, "r/notes.txt": b"mine"}
+    assert run([*command, "--no-plots"]) == 1
+    left = set(there())
+    assert left >= {"r.csv", "r/notes.txt", "r/events.csv"}
+    assert [name for name in left if "clips" in name or "plots" in name or "audacity" in name] == []
+    assert run(["status", f"{url}/r.csv"]) == 1
+    assert "finished" in capsys.readouterr().out
+
+
+def test_what_somebody_else_put_there_is_never_replaced(elsewhere, staged, tone_bundle, capsys):
+    url, there, put = elsewhere
+    put("r.csv", b"mine")
+    put("s/events.csv", b"mine")
+    before = there()
+    for name in ("r.csv", "s.csv"):
+        assert run(["scan", "x.wav", "--model", str(tone_bundle.path), "-o", f"{url}/{name}"]) == 2
+        assert "was not put there by callcount" in refusal(capsys)
+    assert there() == before
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("https://host/r.csv", "a web server takes no files"),
+        ("s3://bucket/r", "does not end in .csv"),
+        ("s3://no-such-bucket-here/r.csv", "cannot write s3://no-such-bucket-here/r.csv"),
+    ],
+)
+def test_a_url_that_cannot_be_written_is_found_before_the_work(
+    output, said, bucket, season, staged, tmp_path, capsys
+):
+    assert run(["scan", str(season), "-o", output]) == 2
+    assert said in refusal(capsys)
+    assert not staged.exists()
+
+
+def test_clips_that_were_put_beside_the_recordings_are_not_scanned(
+    bucket, staged, tmp_path, tone_bundle
+):
+    write(tmp_path / "a.wav", calls(20.0, (3.0,)), MODEL_RATE_HZ)
+    url = bucket(tmp_path)
+    command = ["scan", url, "--model", str(tone_bundle.path), "-o", f"{url}/r.csv", "--no-plots"]
+    for _ in range(2):
+        assert run([*command, "--clips", "1", "--fresh"]) == 0
+    (made,) = staged.glob("callcount/*/r.csv")
+    assert [row["recording"] for row in rows_of(made)] == ["a.wav"]

@@ -17,10 +17,11 @@ from counter.output.formatnames import FORMAT_NAMES
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathOrUrl(),
     default=Path("results.csv"),
     show_default=True,
-    help="Table of counts; events, manifest and plots go to the folder of the same name.",
+    help="Table of counts; events, manifest and plots go to the folder of the same name. "
+    "A URL: made below the cache folder, and put there at the end.",
 )
 @click.option(
     "--model",
@@ -100,7 +101,7 @@ from counter.output.formatnames import FORMAT_NAMES
 def scan(
     context: click.Context,
     paths: tuple[str | Path, ...],
-    output: Path,
+    output: str | Path,
     config: Path | None,
     **flags: Any,
 ) -> None:
@@ -124,11 +125,11 @@ def scan(
     Exit code: 0 all scanned, 1 some failed (they have a row that says why), 2 usage or nothing to
     scan, 130 interrupted (what was finished is written).
     """
-    from counter.cli.scanning import run_scan
+    from counter.cli.putting import scan_to
     from counter.cli.scanplan import ScanSettings
     from counter.config import read_yaml, validate
 
     from_file = read_yaml(config) if config is not None else {}
     given = {key: value for key, value in flags.items() if value not in (None, ())}
     settings = validate(ScanSettings, from_file, str(config))
-    context.exit(run_scan(paths, output, settings, validate(ScanSettings, given, "the flags")))
+    context.exit(scan_to(paths, output, settings, validate(ScanSettings, given, "the flags")))

@@ -29,9 +29,14 @@ def run_scan(
     output: Path,
     config: ScanSettings,
     flags: ScanSettings | None = None,
+    *,
+    exclude: str | None = None,
 ) -> int:
-    """Scan what is left and write everything; ``flags`` win over ``config``; the exit code."""
-    scan_plan = plan_scan(given, output, config, flags or ScanSettings())
+    """Scan what is left and write everything; ``flags`` win over ``config``; the exit code.
+
+    ``exclude`` is the URL of a folder that holds no recordings, where the results will go.
+    """
+    scan_plan = plan_scan(given, output, config, flags or ScanSettings(), exclude=exclude)
     settings = scan_plan.settings
     make_folders(scan_plan.paths, plots=settings.plots)
     with (
@@ -85,6 +90,8 @@ def _scan(run: Run, left: Sequence[int], pool: Pool) -> bool:
             for number, result in pool.results([plan.recordings[one] for one in missing], stop):
                 plots.draw(missing[number], result)
         pool.close()
+        if stop.is_set():
+            click.echo("Stopped. Writing the tables; Ctrl-C again leaves them as they are.", err=True)
         plots.wait()
         remove_old(plan.paths, but=plots.file_names())
     finish(run, plots.file_names(), is_interrupted=stop.is_set())

@@ -143,9 +143,16 @@ class ScanPlan:
 
 
 def plan_scan(
-    given: Sequence[str | Path], output: Path, config: ScanSettings, flags: ScanSettings
+    given: Sequence[str | Path],
+    output: Path,
+    config: ScanSettings,
+    flags: ScanSettings,
+    *,
+    exclude: str | None = None,
 ) -> ScanPlan:
     """Find every mistake before the work; ``flags`` win over ``config``.
+
+    ``exclude`` is a folder not to search, where it is not the one of the outputs.
 
     Raises
     ------
@@ -154,7 +161,7 @@ def plan_scan(
     """
     settings = config.model_copy(update=flags.model_dump(exclude_unset=True))
     paths = plan(output)
-    recordings = find_recordings(given, exclude=paths.folder)
+    recordings = find_recordings(given, exclude=exclude or paths.folder)
     bundle, which = choose_bundle(settings.model, Path("artifacts"))
     layers = RuleLayers(config.single_rules(), settings.rules, flags.single_rules())
     rules, rules_from = layers.over(bundle.spec.rules)

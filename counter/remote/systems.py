@@ -66,14 +66,17 @@ class Visit:
     ----------
     path : str
         The URL's path in the file system.
+    is_asynchronous : bool
+        As the function of that name says.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.is_asynchronous = is_asynchronous(url)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> Visit:
-        if not is_asynchronous(self._url):
+        if not self.is_asynchronous:
             self._system, self.path = connect(self._url)
             return self
         self._loop = asyncio.new_event_loop()
@@ -94,7 +97,7 @@ class Visit:
         await session.close()
 
     def ask(self, what: str, *given: Any, **options: Any) -> Any:
-        """The answer of one of the file system's methods: ``info``, ``ls``, ``find``, ``isdir``."""
+        """The answer of one of the file system's methods: ``info``, ``ls``, ``find`` ..."""
         if self._loop is None:
             return getattr(self._system, what)(*given, **options)
         return self._loop.run_until_complete(getattr(self._system, f"_{what}")(*given, **options))
