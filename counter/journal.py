@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from counter.errors import OutputError
 from counter.journalfile import STANDING, open_journal, told
 from counter.journalrows import body_of, result_of
 from counter.records import FAILED, FileResult, Recording
@@ -30,6 +31,7 @@ Logits = NDArray[np.float16]
 
 # Name of the fact when the last run that had something to do began, seconds since the epoch.
 STARTED = "started_s"
+_LOOK_EVERY_S = 1.0
 _PAGE = 500  # recordings read at a time
 _DONE = f"recordings AS r JOIN {STANDING}"
 _LEFT = f"recordings AS r LEFT JOIN {STANDING} WHERE o.path IS NULL"
@@ -74,6 +76,7 @@ class Journal:
         self.path = path
         self._db = open_journal(path)
         self._settings = 0
+        self._seen_s = time.monotonic()
         self._recordings: Sequence[Recording] = ()
 
     def __enter__(self) -> Journal:
@@ -140,6 +143,7 @@ class Journal:
 
     def add(self, result: FileResult, logits: Logits | None = None) -> None:
         """Write an outcome; ``logits`` as ``output.scores`` keeps them, where they are kept."""
+        self._check_there()
         one = result.recording
         row = (
             _key(one),
@@ -157,6 +161,15 @@ class Journal:
             self._db.execute(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
             )
+
+    def _check_there(self) -> None:
+        """Make sure now and then that the file is still in its folder: SQLite would not notice."""
+        if time.monotonic() - self._seen_s < _LOOK_EVERY_S:
+            return
+        if not self.path.exists():
+            fix = "Was its folder moved or removed? Bring it back, or the scan starts over."
+            raise OutputError(f"{self.path} is gone.", fix)
+        self._seen_s = time.monotonic()
 
     def left(self) -> list[int]:
         """Positions of the recordings without an outcome, in order."""

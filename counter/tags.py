@@ -28,6 +28,7 @@ _AUDIOMOTH_ID = re.compile(r"AudioMoth ([0-9A-Fa-f]{16})\b")
 _DIGIT_GAIN = re.compile(r"at gain setting \d")
 # EBU Tech 3285, version 2, section 2.3: description 256, originator 32, reference 32, then these.
 _BWF_DATE, _BWF_TIME = slice(320, 330), slice(330, 338)
+_NO_TAGS = Tags()
 
 
 def read_tags(tags: Tags) -> Origin:
@@ -35,6 +36,8 @@ def read_tags(tags: Tags) -> Origin:
 
     GUANO goes before AudioMoth's comment, since it is made to be read, and that before BWF.
     """
+    if tags == _NO_TAGS:
+        return Origin()
     origins = [read(tags) for read in _READERS]
     starts = [one.start for one in origins if one.start is not None]
     devices = [one.device for one in origins if one.device]

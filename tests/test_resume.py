@@ -293,6 +293,19 @@ class TestFaults:
         assert files_of(small / "r.csv") == files_of("other.csv")
         assert not [path for path in small.rglob("*") if path.suffix == ".tmp"]
 
+    def test_an_output_folder_that_goes_away_is_told_soon(self, season, tone_bundle):
+        for index in range(400):
+            shutil.copy(season / "night 0" / "03.wav", season / f"z{index:03d}.wav")
+        child = started("--model", str(tone_bundle.path), "--jobs", "1", "--no-plots")
+        while not Path("r/journal.sqlite-wal").exists():
+            assert child.poll() is None
+            time.sleep(0.01)
+        Path("r").rename("away")
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == 2
+        assert "journal.sqlite is gone" in err
+        assert "Traceback" not in err
+
     @pytest.mark.parametrize("content", [b"SQLite format 3\0" + b"\1" * 500, b"no journal"])
     def test_a_file_in_the_place_of_the_journal_is_not_touched(self, scan, content, capsys):
         Path("r").mkdir()
