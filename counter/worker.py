@@ -23,6 +23,8 @@ from counter.config import EventRules
 from counter.detector import Detector
 from counter.errors import CallcountError
 from counter.records import FileResult, Recording
+from counter.remote.reading import expect
+from counter.remote.urls import is_url
 from counter.scan import ScanJob, scan_recording
 
 READY, BEGUN, HEARD, DONE, BROKEN = "ready", "begun", "heard", "done", "broken"
@@ -80,6 +82,8 @@ def work(order: ScanOrder, connection: Connection, other_end: Connection) -> Non
             tell(News(READY))
             while True:
                 number, recording = connection.recv()
+                if is_url(recording.path):
+                    expect(recording.path)
                 future = pool.submit(_scan, number, recording, job, tell)
                 future.add_done_callback(partial(_conclude, number, tell))
     except CallcountError as error:

@@ -91,7 +91,7 @@ def _scan(run: Run, left: Sequence[int], pool: Pool) -> bool:
                 plots.draw(missing[number], result)
         pool.close()
         if stop.is_set():
-            click.echo("Stopped. Writing the tables; Ctrl-C again leaves them as they are.", err=True)
+            click.echo("Stopped; writing the tables. Ctrl-C again leaves them.", err=True)
         plots.wait()
         remove_old(plan.paths, but=plots.file_names())
     finish(run, plots.file_names(), is_interrupted=stop.is_set())

@@ -6,6 +6,7 @@ import io
 import tempfile
 from collections import OrderedDict
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from counter.errors import AudioError, CallcountError
@@ -15,6 +16,7 @@ from counter.remote.systems import is_asynchronous, network_errors, reason
 BLOCK_BYTES = 1 << 20
 _AHEAD_BLOCKS = 3
 _KEPT_BLOCKS = _AHEAD_BLOCKS + 2  # and the last one used, and the file's end
+_MOST_EXPECTED = 16
 _READ_BYTES = 65_536  # a decoder reads a hundred bytes at a time: those are Python's own work
 
 
@@ -103,6 +105,22 @@ class RemoteFile(io.BufferedReader):
         return self.raw.failure
 
 
+# Files of which the first bytes are fetched while others are scanned.
+_expected: dict[str, RangeSource | FileSource] = {}
+
+
+def expect(url: str) -> None:
+    """Begin to fetch a file that will be opened soon; what goes wrong is told when it is."""
+    if len(_expected) < _MOST_EXPECTED and not url.endswith("/"):
+        with suppress(CallcountError):
+            if is_asynchronous(url):
+                _expected[url] = RangeSource(url, BLOCK_BYTES)
+
+
+def _begun(url: str) -> RangeSource | FileSource:
+    return RangeSource(url, BLOCK_BYTES) if is_asynchronous(url) else FileSource(url)
+
+
 def open_url(url: str) -> RemoteFile | io.FileIO:
     """Open a remote file for its bytes.
 
@@ -117,7 +135,8 @@ def open_url(url: str) -> RemoteFile | io.FileIO:
     if url.endswith("/"):
         raise AudioError("a folder that cannot be listed, or a link to one; name it itself")
     try:
-        source = RangeSource(url, BLOCK_BYTES) if is_asynchronous(url) else FileSource(url)
+        source = _expected.pop(url, None) or _begun(url)
+        source.wait()
         if isinstance(source, RangeSource) and source.first is None:
             return _fetched(source)
         if source.info["type"] != "directory" and source.size:

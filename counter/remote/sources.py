@@ -37,8 +37,8 @@ class RangeSource:
     n_first_bytes : int
         How many bytes to fetch with the size, > 0.
 
-    Attributes
-    ----------
+    Attributes, from ``wait`` on
+    ----------------------------
     info : dict
         What the server says of the file: ``type``, and ``size`` in bytes, -1 where unknown.
     first : bytes or None
@@ -51,8 +51,11 @@ class RangeSource:
     def __init__(self, url: str, n_first_bytes: int) -> None:
         self._system, self._path = connect(url)
         is_web = scheme_of(url) in ("http", "https")
-        asked = self._run(lambda: self._begin(n_first_bytes, is_web=is_web))
-        self.info, self.first = asked.result()
+        self._asked = self._run(lambda: self._begin(n_first_bytes, is_web=is_web))
+
+    def wait(self) -> None:
+        """Until its first bytes have come."""
+        self.info, self.first = self._asked.result()
         self.size = int(self.info["size"])
 
     def ask(self, start: int, stop: int) -> Future[bytes]:
@@ -109,6 +112,9 @@ class FileSource:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fetch")
         self._file: Any = None
         self._system: Any = None
+
+    def wait(self) -> None:
+        """Until it is open."""
         try:
             self.info = self._thread.submit(self._tried, self._look).result()
         except BaseException:
