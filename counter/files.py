@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -74,7 +75,7 @@ def find_recordings(
             raise CallcountError(f"{_printable(path)} does not exist.", _near(path))
     local = _local([path for path in given if not is_url(path)], exclude)
     remote = _remote([path for path in given if is_url(path)], exclude)
-    found: dict[str, Recording] = {}
+    found: dict[bytes, Recording] = {}
     for path in given:
         for key, one in (remote if is_url(path) else local)[path]:
             found.setdefault(key, one)
@@ -87,20 +88,38 @@ def find_recordings(
     return _named_apart(found.values())
 
 
-_Keyed = list[tuple[str, Recording]]  # with what tells that two paths lead to one file
+_Keyed = list[tuple[bytes, Recording]]  # with what tells that two paths lead to one file
 
 
 def _local(given: list[str], exclude: str | Path | None) -> dict[str, _Keyed]:
     """The recordings that each path of this machine leads to."""
     base = _base(given)
     seen = {_identity(os.fspath(exclude))} if exclude is not None else set()
-    return {
-        path: [
-            (os.path.realpath(file), _recording(file, base))
-            for file in (_walk(path, seen) if os.path.isdir(path) else [path])
-        ]
-        for path in dict.fromkeys(given)
-    }
+    return {path: list(_keyed(path, base, seen)) for path in dict.fromkeys(given)}
+
+
+def _keyed(path: str, base: str, seen: set[tuple[int, int]]) -> Iterator[tuple[bytes, Recording]]:
+    """The recordings of one path; what a folder's files share is asked for once."""
+    last = real = prefix = None
+    alone = (*os.path.split(path), True)
+    for folder, name, is_link in _walk(path, seen) if os.path.isdir(path) else [alone]:
+        if folder != last:
+            last, real, prefix = folder, os.path.realpath(folder), _prefix(folder, base)
+        file = os.path.join(folder, name)
+        key = os.path.realpath(file) if is_link else f"{real}{os.sep}{name}"
+        yield _key(key), _recording(file, _printable(f"{prefix}{name}"))
+
+
+def _key(text: str) -> bytes:
+    """A path in 16 bytes, as there may be millions."""
+    return hashlib.blake2b(os.fsencode(text), digest_size=16).digest()
+
+
+def _prefix(folder: str, base: str) -> str:
+    """What stands before the names of a folder's files; nothing in the folder that was given."""
+    relative = os.path.relpath(folder or os.curdir, base)
+    is_base = relative in (os.curdir, os.pardir)  # the latter for a given one without its list
+    return "" if is_base else relative.replace(os.sep, "/") + "/"
 
 
 def _remote(given: list[str], exclude: str | Path | None) -> dict[str, _Keyed]:
@@ -114,9 +133,9 @@ def _remote(given: list[str], exclude: str | Path | None) -> dict[str, _Keyed]:
         is_given = outside is not None and f"{url.rstrip('/')}/".startswith(outside)
         return outside is None or is_given or not one.url.startswith(outside)
 
-    def keyed(one: Listed) -> tuple[str, Recording]:
+    def keyed(one: Listed) -> tuple[bytes, Recording]:
         name = name_of(one.url, n_common)
-        return one.url, Recording(one.url, name, one.size_bytes, one.modified_s)
+        return _key(one.url), Recording(one.url, name, one.size_bytes, one.modified_s)
 
     return {
         url: [keyed(one) for one in listing.files if is_wanted(one, url)]
@@ -137,24 +156,28 @@ def _named_apart(found: Iterable[Recording]) -> list[Recording]:
     return apart
 
 
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str]:
-    """Files below a folder, and folders that cannot be listed; each folder at most once."""
+def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, str, bool]]:
+    """Folder and name of files below a folder, and whether it is a link; each folder once.
+
+    A folder that cannot be listed stands for itself.
+    """
     seen.add(_identity(folder))
     try:
-        entries = sorted(os.listdir(folder))
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError:
-        yield folder
+        yield (*os.path.split(folder), True)
         return
     wanted = suffixes()
     for entry in entries:
-        path = os.path.join(folder, entry)
-        if entry.startswith("."):
+        if entry.name.startswith("."):
             continue
-        if os.path.isdir(path):
-            if _identity(path) not in seen:
-                yield from _walk(path, seen)
-        elif entry.lower().endswith(wanted) or _may_be_lost_folder(path):
-            yield path
+        is_link = entry.is_symlink()
+        if entry.is_dir(follow_symlinks=False) or (is_link and os.path.isdir(entry.path)):
+            if _identity(entry.path) not in seen:
+                yield from _walk(entry.path, seen)
+        elif entry.name.lower().endswith(wanted) or _may_be_lost_folder(entry.path):
+            yield folder, entry.name, is_link
 
 
 def _may_be_lost_folder(path: str) -> bool:
@@ -177,10 +200,7 @@ def _base(given: list[str]) -> str:
     return common if os.path.isdir(common) else os.path.dirname(common)
 
 
-def _recording(file: str, base: str) -> Recording:
-    path = os.path.abspath(file)
-    relative = os.path.basename(path) if path == base else os.path.relpath(path, base)
-    name = _printable(relative.replace(os.sep, "/"))
+def _recording(file: str, name: str) -> Recording:
     try:
         found = os.stat(file)
     except OSError:

@@ -99,14 +99,14 @@ def test_broken_links_are_listed_to_fail_later(tmp_path):
 
 def test_a_folder_that_cannot_be_listed_is_listed_itself(tmp_path, monkeypatch):
     touch(tmp_path, "a.wav", "locked/b.wav")
-    real = os.listdir
+    real = os.scandir
 
     def refuse(path):
         if str(path).endswith("locked"):
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     assert names(tmp_path) == ["a.wav", "locked"]
     assert names(tmp_path / "locked") == ["locked"]
 
