@@ -6,8 +6,8 @@ child is only its own when its parent is small: this module imports nothing beyo
 interpreter's needs.
 
 The peak is that of the command and all processes that it starts, added up: what they share counts
-once (proportional set size, looked at 50 times a second). It is never below the peak of the largest,
-which is all that is known where there is no ``/proc``.
+once (proportional set size, looked at 50 times a second). It is never below the peak of the largest
+of them, which is all that is known where there is no ``/proc``.
 """
 
 import json
