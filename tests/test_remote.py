@@ -248,14 +248,14 @@ def test_blocks_are_fetched_once_and_ahead(sounds, web):
     heard(f"{web.url}/float.wav")
     size = (sounds / "float.wav").stat().st_size
     ranges = [told[2] for told in web.requests]
-    assert len(set(ranges)) == -(-size // 2**20)
+    assert len(set(ranges)) == 1 + -(-(size - 2**22) // 2**20)
     assert len(ranges) <= len(set(ranges)) + 1  # the last one, which opening asks for as well
     web.requests.clear()
     with MonoStream(f"{web.url}/float.wav", 48000, block_s=1.0) as stream:
         blocks = iter(stream)
         for _ in range(3):
             next(blocks)
-    assert 2 <= len({told[2] for told in web.requests}) <= 6
+    assert 1 <= len({told[2] for told in web.requests}) <= 3
 
 
 def _listen(url, conn):
@@ -326,7 +326,7 @@ def test_a_server_that_dies_in_the_middle_is_no_end_of_the_file(
     sounds, web, quick, name, how, monkeypatch
 ):
     web.folder = sounds
-    monkeypatch.setattr("counter.remote.reading.BLOCK_BYTES", 50_000)
+    monkeypatch.setattr("counter.remote.reading.BLOCK_BYTES", 20_000)
     web.refuse = lambda handler: how if "=0-" not in handler.headers.get("Range", "") else None
     with pytest.raises(AudioError, match="^cannot be read: ") as told:
         heard(f"{web.url}/{name}")

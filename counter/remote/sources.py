@@ -68,6 +68,11 @@ class RangeSource:
     def _run(self, make: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(tried(make), self._system.loop)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is had whole: at once, or since its server gives no parts."""
+        return self.first is None or len(self.first) == self.size > 0
+
     def fetch(self, file: IO[bytes]) -> None:
         """Write all of it into a file, from its start, and wait for that."""
 
@@ -76,7 +81,10 @@ class RangeSource:
             file.truncate()
             await self._system._get_file(self._path, file)
 
-        self._run(fetch).result()
+        if self.first is None:
+            self._run(fetch).result()
+        elif file.write(self.first) != self.size:
+            raise OSError("no room for a temporary file")
 
     async def _begin(self, n_bytes: int, *, is_web: bool) -> tuple[dict[str, Any], bytes | None]:
         """Size and first bytes at once: a store answers slowly, however little is asked."""

@@ -190,6 +190,8 @@ def reason(error: BaseException) -> str:
     """Why, in one line that ends in no full stop."""
     if isinstance(error, FileNotFoundError) or getattr(error, "status", 0) == 404:
         return "it does not exist"
+    if getattr(error, "status", 0) == 416:
+        return "it is shorter than it was: it has changed"
     if isinstance(error, PermissionError) or getattr(error, "status", 0) in (401, 403):
         return f"access was refused ({_text(error)})"
     return _text(error)
