@@ -48,7 +48,7 @@ from counter.cli.tableoption import spreadsheet_option
 def mine(
     context: click.Context, paths: tuple[str | Path, ...], output: Path, **options: Any
 ) -> None:
-    """Pick the clips of RECORDINGS (files, folders) that a model would learn most from.
+    """Pick the clips of RECORDINGS (files, folders, URLs) that a model would learn most from.
 
     Two fifths are events just above the threshold, two fifths near misses just below it, and a
     fifth events that the model does not doubt but that sound unlike the others; spread over sounds

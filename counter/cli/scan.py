@@ -105,7 +105,7 @@ def scan(
     config: Path | None,
     **flags: Any,
 ) -> None:
-    """Count calls in PATHS: recordings, or folders searched for recordings.
+    """Count calls in PATHS: recordings, or folders searched for recordings; or URLs of either.
 
     Writes a table with one row per recording (results.csv), and beside it a folder with one row
     per call (events.csv), when and where each recording was made (recordings.csv), sums by site,

@@ -37,10 +37,11 @@ class RangeSource:
     n_first_bytes : int
         How many bytes to fetch with the size, > 0.
 
-    Attributes, from ``wait`` on
-    ----------------------------
+    Attributes
+    ----------
     info : dict
-        What the server says of the file: ``type``, and ``size`` in bytes, -1 where unknown.
+        What the server says of the file: ``type``, and ``size`` in bytes, -1 where unknown; this
+        and ``first`` from ``wait`` on.
     first : bytes or None
         Its first bytes; None where the server gives whole files alone.
     """

@@ -88,9 +88,11 @@ class Visit:
         if self._loop is None:
             hang_up(self._system)
             return
-        self._loop.run_until_complete(self._leave())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
-        self._loop.close()
+        try:
+            self._loop.run_until_complete(self._leave())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
 
     async def _leave(self) -> None:
         session = await self._system.set_session()
@@ -199,7 +201,8 @@ def reason(error: BaseException) -> str:
 
 def _text(error: BaseException) -> str:
     status = getattr(error, "status", 0)
-    text = f"status {status} {getattr(error, 'message', '')}" if status else str(error)
+    plain = getattr(error, "strerror", None) or str(error)
+    text = f"status {status} {getattr(error, 'message', '')}" if status else plain
     return " ".join(text.split()).rstrip(".") or type(error).__name__
 
 
