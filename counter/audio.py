@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import soxr
 
 from counter.deadair import DeadAir
 from counter.downmix import Samples, downmix
@@ -32,10 +31,13 @@ from counter.records import FloatArray, Tags
 from counter.remote.reading import RemoteFile, open_url
 from counter.remote.urls import is_url
 from counter.soundfiles import AudioInfo, SoundReader, describe, open_sound
-from counter.timebase import resampled_length
+from counter.stretches import Cut, Piece, StretchResampler
 
 _READ_SAMPLES = 32_768  # fits the cache, and a fixed grid: damage costs the same in any block
 _MAX_BLOCK_SAMPLES = 4_000_000  # 16 MB of float32, whatever a header claims
+# Formats that give from any sample on what they give in one pass.
+_EXACT = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC")
+_ENDLESS = 1 << 62
 # A length may leave out the encoder's padding: two MP3 frames, 0.05 s at 48, 0.1 s at 11 kHz.
 _LOSSY_TOLERANCE_S = 0.1
 
@@ -127,21 +129,47 @@ class MonoStream:
         return Tags(self._file.comment, self._file.artist, guano, bwf)
 
     def __iter__(self) -> Iterator[FloatArray]:
-        rates = self.info.sample_rate_hz, self.sample_rate_hz
-        soxr_stream = None if rates[0] == rates[1] else soxr.ResampleStream(*rates, 1)
-        n_out = 0
+        whole = Cut.none((self.info.sample_rate_hz, self.sample_rate_hz))
+        return (piece.samples for piece in self.pieces(whole))
+
+    def pieces(self, cut: Cut, part: range | None = None) -> Iterator[Piece]:
+        """The samples as pieces of stretches, each with what is around it, instead of blocks.
+
+        Parameters
+        ----------
+        cut : Cut
+            Where stretches begin.
+        part : range or None
+            Numbers of the only stretches to read, where ``can_be_parted``; what is known of the
+            whole file only when it is read to its end, is then known only with the last one.
+        """
+        wanted = range(_ENDLESS) if part is None else part
+        resampler = StretchResampler(cut, wanted.start)
+        self._begin(cut.start_from(wanted.start))
         for mono in self._read_ahead():
-            block = mono.copy() if soxr_stream is None else soxr_stream.resample_chunk(mono)
-            n_out += len(block)
-            if len(block):
-                yield block
-        if soxr_stream is not None:
-            tail = soxr_stream.resample_chunk(np.zeros(0, np.float32), last=True)
-            missing = resampled_length(self.n_read_samples, *rates) - n_out
-            tail = np.pad(tail[:missing], (0, max(0, missing - len(tail))))
-            if len(tail):
-                yield tail
+            for piece in resampler.push(mono):
+                if piece.index >= wanted.stop:
+                    return
+                yield piece
+        yield from resampler.finish()
         self._conclude()
+
+    def _begin(self, sample: int) -> None:
+        if sample:
+            self._sound.seek(sample)
+            self.n_read_samples = sample
+            self._dead_air = DeadAir(self.info.sample_rate_hz, sample)
+
+    @property
+    def can_be_parted(self) -> bool:
+        """Whether each sample is known to be where it is looked for, and the length is sure."""
+        is_sure = not (self._extent.is_streamed or self._extent.mend or self._extent.is_followed)
+        return self.info.format in _EXACT and self.info.n_samples > 0 and is_sure
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all was well in what was read so far."""
+        return not (self._sound.n_errors or self.n_nonfinite or self.message)
 
     def _read_ahead(self) -> Iterator[FloatArray]:
         """Mono blocks at the file's rate, each decoded on a thread while the last is used."""

@@ -1,7 +1,7 @@
 """Scanning on the workers of a Dask cluster; what comes back is as if it were scanned here.
 
-Tasks are recordings. Dask places them, gives those of a worker that dies to another, and takes in
-workers that come later. The model goes to each worker once.
+Tasks are recordings, or stretches of long ones. Dask places them, gives those of a worker that dies
+to another, and takes in workers that come later. The model goes to each worker once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -20,14 +21,16 @@ from typing import Any
 from distributed import Client, KilledWorker, LocalCluster
 
 from counter import __version__
-from counter.clusterwork import BEGUN, ScanPlugin, scan_here
+from counter.clusterjoin import Joiner
+from counter.clusterwork import BEGUN, ScanPlugin, Task, work_here
 from counter.errors import CallcountError
-from counter.pool import STALL_S
+from counter.pool import STALL_S, own_error
 from counter.records import FAILED, FileResult, Recording
 from counter.remote.urls import from_anywhere
 from counter.scan import Progress
 from counter.worker import ScanOrder
 
+Key = tuple[int, str, int]
 # Recordings given to the cluster, per thread: so many that no worker waits for the next.
 AHEAD = 4
 _CONNECT_S = 30.0
@@ -38,9 +41,9 @@ _THREADS_EVERY_S = 2.0
 
 @dataclass
 class _InHand:
-    """A recording that the cluster has; ``worker`` is where it has begun."""
+    """A task that the cluster has; ``worker`` is where it has begun."""
 
-    recording: Recording
+    task: Task
     future: Any
     heard_at_s: float
     worker: str = ""
@@ -73,9 +76,10 @@ class ClusterPool:
         self._cluster = cluster
         self._stall_s = stall_s
         self.progress = progress
-        self._in_hand: dict[int, _InHand] = {}
-        self._again: deque[tuple[int, Recording]] = deque()
-        self._news: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self._joiner = Joiner(order)
+        self._in_hand: dict[Key, _InHand] = {}
+        self._waiting: deque[Task] = deque()
+        self._news: queue.SimpleQueue[tuple[Key, Any]] = queue.SimpleQueue()
         self._most = AHEAD
         self._counted_s = 0.0
 
@@ -144,7 +148,7 @@ class ClusterPool:
         self._client.subscribe_topic(self._plugin.name, self._hear)
 
     def _hear(self, event: tuple[float, Any]) -> None:
-        self._news.put((event[1]["number"], event[1]))
+        self._news.put((tuple(event[1]["key"]), event[1]))
 
     def _feed(self, coming: Iterator[tuple[int, Recording]]) -> None:
         """Give the cluster enough to do."""
@@ -152,35 +156,40 @@ class ClusterPool:
             self._most = AHEAD * max(1, sum(self._client.nthreads().values()))
             self._counted_s = time.monotonic()
         while len(self._in_hand) < self._most:
-            following = self._again.popleft() if self._again else next(coming, None)
-            if following is None:
-                return
-            number, recording = following
-            there = replace(recording, path=from_anywhere(recording.path))
-            future = self._client.submit(scan_here, there, number, self._plugin.name, pure=False)
-            self._in_hand[number] = _InHand(recording, future, time.monotonic())
-            future.add_done_callback(partial(self._end, number))
+            if not self._waiting:
+                following = next(coming, None)
+                if following is None:
+                    return
+                self._waiting.append(self._joiner.first(*following))
+            self._give(self._waiting.popleft())
 
-    def _end(self, number: int, future: Any) -> None:
-        self._news.put((number, future))
+    def _give(self, task: Task) -> None:
+        there = replace(task.recording, path=from_anywhere(task.recording.path))
+        away = replace(task, recording=there)
+        future = self._client.submit(work_here, away, self._plugin.name, pure=False)
+        self._in_hand[task.key] = _InHand(task, future, time.monotonic())
+        future.add_done_callback(partial(self._end, task.key))
 
-    def _listen(self) -> list[int]:
-        """Take what news there is, if need be after a while; numbers of what has ended."""
+    def _end(self, key: Key, future: Any) -> None:
+        self._news.put((key, future))
+
+    def _listen(self) -> list[Key]:
+        """Take what news there is, if need be after a while; keys of what has ended."""
         ended = []
-        for number, told in self._waited_for():
-            one = self._in_hand.get(number)
+        for key, told in self._waited_for():
+            one = self._in_hand.get(key)
             if one is None:
                 continue
             one.heard_at_s = time.monotonic()
             if not isinstance(told, dict):
-                ended += [number] if told is one.future else []
+                ended += [key] if told is one.future else []
             elif told["kind"] == BEGUN:
                 one.worker = told["worker"]
             elif self.progress is not None:
                 self.progress(told["seconds"])
         return ended
 
-    def _waited_for(self) -> Iterator[tuple[int, Any]]:
+    def _waited_for(self) -> Iterator[tuple[Key, Any]]:
         try:
             yield self._news.get(timeout=_LOOK_S)
             while True:
@@ -188,34 +197,45 @@ class ClusterPool:
         except queue.Empty:
             return
 
-    def _finished(self, ended: list[int]) -> Iterator[tuple[int, FileResult]]:
+    def _finished(self, ended: list[Key]) -> Iterator[tuple[int, FileResult]]:
         """Results of what has ended; what was lost with a scheduler is given out again."""
-        by_status: dict[str, list[int]] = {}
-        for number in ended:
-            by_status.setdefault(self._in_hand[number].future.status, []).append(number)
+        by_status: dict[str, list[Key]] = {}
+        for key in ended:
+            by_status.setdefault(self._in_hand[key].future.status, []).append(key)
         done = by_status.pop("finished", [])
         # All at once, as each question to the scheduler takes milliseconds.
-        found = self._client.gather([self._in_hand[n].future for n in done], errors="skip")
-        if len(found) == len(done):
-            for number, result in zip(done, found, strict=True):
-                recording = self._in_hand.pop(number).recording
-                yield number, replace(result, recording=recording)
-        else:
+        found = self._client.gather([self._in_hand[key].future for key in done], errors="skip")
+        if len(found) < len(done):
             by_status.setdefault("lost", []).extend(done)
-        for number in by_status.pop("error", []):
-            yield number, self._failed(self._in_hand.pop(number))
-        lost = [number for numbers in by_status.values() for number in numbers]
+            done = []
+        for key, value in zip(done, found, strict=False):
+            tasks, result = self._joiner.add(self._in_hand.pop(key).task, value)
+            self._waiting.extendleft(reversed(tasks))
+            if result is not None:
+                yield key[0], result
+        for key in by_status.pop("error", []):
+            if key in self._in_hand:  # not given up with another stretch
+                yield self._failed(key, self._why(self._in_hand[key]))
+        lost = [key for keys in by_status.values() for key in keys if key in self._in_hand]
         if lost:
-            self._again.extendleft((n, self._in_hand.pop(n).recording) for n in reversed(lost))
+            self._waiting.extendleft(self._in_hand.pop(key).task for key in reversed(lost))
             self._connect_again()
 
-    def _failed(self, one: _InHand) -> FileResult:
-        """The result of a recording over which workers died; any other error is our own."""
+    def _why(self, one: _InHand) -> str:
+        """Why a task failed: workers died over it, or an error of our own."""
         error = one.future.exception()
         if not isinstance(error, KilledWorker):
-            raise error
-        message = f"{error.allowed_failures + 1} workers died over it"
-        return FileResult(one.recording, FAILED, message=message)
+            return own_error("".join(traceback.format_exception(error)))
+        return f"{error.allowed_failures + 1} workers died over it"
+
+    def _failed(self, key: Key, message: str) -> tuple[int, FileResult]:
+        """The result of a recording that is given up, with all that is under way of it."""
+        number, recording = key[0], self._in_hand[key].task.recording
+        for other in [one for one in self._in_hand if one[0] == number]:
+            self._in_hand.pop(other).future.cancel()
+        self._waiting = deque(task for task in self._waiting if task.number != number)
+        self._joiner.drop(number)
+        return number, FileResult(recording, FAILED, message=message)
 
     def _connect_again(self) -> None:
         """Wait for a scheduler that was restarted, and for its first worker."""
@@ -237,15 +257,12 @@ class ClusterPool:
         What else the worker was at is scanned by others.
         """
         now_s = time.monotonic()
-        for number, one in list(self._in_hand.items()):
-            if not one.worker or now_s - one.heard_at_s < self._stall_s:
+        for key, one in list(self._in_hand.items()):
+            if key not in self._in_hand or not one.worker or now_s - one.heard_at_s < self._stall_s:
                 continue
             if one.worker not in self._client.nthreads():
                 one.worker = ""  # it died; the recording waits for another
                 continue
-            del self._in_hand[number]
-            one.future.cancel()
+            yield self._failed(key, f"no progress for {self._stall_s:g} s: given up")
             with suppress(KeyError):  # it died just now
                 self._client.restart_workers([one.worker], raise_for_error=False)
-            message = f"no progress for {self._stall_s:g} s: given up"
-            yield number, FileResult(one.recording, FAILED, message=message)

@@ -12,11 +12,42 @@ from distributed import Reschedule, WorkerPlugin, get_worker
 from counter import __version__
 from counter.detector import Detector
 from counter.records import FileResult, Recording
-from counter.scan import ScanJob, scan_recording
+from counter.scan import Heard, ScanJob, n_parts, scan_part, scan_recording
 from counter.worker import BEGUN, HEARD, ScanOrder
 
 # More often nobody wants to know how far a recording is.
 _TELL_EVERY_S = 1.0
+
+
+PLAN, PART, WHOLE = "plan", "part", "whole"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is given.
+
+    Attributes
+    ----------
+    number : int
+        Of the recording.
+    recording : Recording
+        With a path that leads to it from anywhere.
+    what : str
+        ``plan``: into how many stretches it can be parted; ``part``: listen to one of them;
+        ``whole``: scan it.
+    index : int
+        Of the stretch.
+    """
+
+    number: int
+    recording: Recording
+    what: str = WHOLE
+    index: int = 0
+
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """What tells it from all others."""
+        return self.number, self.what, self.index
 
 
 @dataclass
@@ -64,17 +95,22 @@ class ScanPlugin(WorkerPlugin):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_jobs": []}
 
-    def scan(self, recording: Recording, number: int, worker: Any) -> FileResult:
-        """Scan a recording, and tell of it."""
-        tell = _Teller(worker, self.name, number)
-        return scan_recording(recording, self._jobs[0], tell)
+    def do(self, task: Task, worker: Any) -> FileResult | Heard | int | None:
+        """Do a task, and tell of it."""
+        (job,) = self._jobs
+        tell = _Teller(worker, self.name, task.key)
+        if task.what == PLAN:
+            return n_parts(task.recording, job.detector)
+        if task.what == PART:
+            return scan_part(task.recording, job, range(task.index, task.index + 1), tell)
+        return scan_recording(task.recording, job, tell)
 
 
 class _Teller:
     """Tells the client that a recording was begun, and then how far it is, but not too often."""
 
-    def __init__(self, worker: Any, topic: str, number: int) -> None:
-        self._worker, self._topic, self._number = worker, topic, number
+    def __init__(self, worker: Any, topic: str, key: tuple[int, str, int]) -> None:
+        self._worker, self._topic, self._key = worker, topic, key
         self._untold_s = 0.0
         self._told_at_s = time.monotonic()
         self._tell(BEGUN, 0.0)
@@ -86,16 +122,16 @@ class _Teller:
             self._told_at_s, self._untold_s = time.monotonic(), 0.0
 
     def _tell(self, kind: str, seconds: float) -> None:
-        told = {"kind": kind, "number": self._number, "seconds": seconds}
+        told = {"kind": kind, "key": self._key, "seconds": seconds}
         self._worker.log_event(self._topic, {**told, "worker": self._worker.address})
 
 
-def scan_here(recording: Recording, number: int, plugin: str) -> FileResult:
-    """The task: scan a recording on this worker."""
+def work_here(task: Task, plugin: str) -> FileResult | Heard | int | None:
+    """Do a task on this worker."""
     worker = get_worker()
     holder = worker.plugins.get(plugin)
     if holder is None:  # a worker that joined while the plugin was on its way
         time.sleep(0.1)
         raise Reschedule
-    found: FileResult = holder.scan(recording, number, worker)
+    found: FileResult | Heard | int | None = holder.do(task, worker)
     return found

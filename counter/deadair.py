@@ -28,13 +28,15 @@ class DeadAir:
     ----------
     sample_rate_hz : int
         Samples per second, > 0.
+    begin : int
+        Place of the first sample that is given.
     """
 
-    def __init__(self, sample_rate_hz: int) -> None:
+    def __init__(self, sample_rate_hz: int, begin: int = 0) -> None:
         self._rate_hz = sample_rate_hz
         self._n_least = max(2, round(LEAST_DEAD_S * sample_rate_hz))
-        self._n_seen = 0
-        self._run_start = 0
+        self._n_seen = begin
+        self._run_start = begin
         self._run_value = np.float32(0)
         self._found: list[tuple[int, int]] = []
 

@@ -70,9 +70,17 @@ class Detector:
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def open(self) -> Scoring:
-        """Begin a recording."""
-        return Scoring(self)
+    def open(self, *, is_continued: bool = False, n_own: int | None = None) -> Scoring:
+        """Begin a recording, or a stretch of one.
+
+        Parameters
+        ----------
+        is_continued : bool
+            The first ``context_samples`` lie before the stretch.
+        n_own : int or None
+            Samples of the stretch, a whole number of chunks; what follows lies behind it.
+        """
+        return Scoring(self, is_continued=is_continued, n_own=n_own)
 
     def scores(self, samples: FloatArray) -> FloatArray:
         """Frame scores of a whole sound, shape (n_frames, n_labels); none for no samples."""
@@ -137,10 +145,14 @@ class Scoring:
     image, which is no onset as silence would be.
     """
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(
+        self, detector: Detector, *, is_continued: bool = False, n_own: int | None = None
+    ) -> None:
         self._detector = detector
+        self._n_before = detector.context_samples if is_continued else 0
+        self._n_own = n_own
         self._held = np.zeros(0, dtype=np.float32)
-        self._is_begun = False
+        self._is_begun = is_continued
         self._n_samples = 0
         self._waiting: deque[Future[FloatArray]] = deque()
         self._scored: list[FloatArray] = []
@@ -163,12 +175,14 @@ class Scoring:
     def finish(self) -> FloatArray:
         """Score what is left; all scores, shape (n_frames, n_labels), float32."""
         spec = self._detector.bundle.spec
-        if self._n_samples == 0:
+        own = self._n_samples - self._n_before
+        n_behind = max(0, own - self._n_own) if self._n_own is not None else 0
+        if own <= 0:
             return np.zeros((0, len(spec.labels)), dtype=np.float32)
         if not self._is_begun:
             self._begin()
         context = self._detector.context_samples
-        rest = np.pad(self._held, (0, context), mode="symmetric")
+        rest = np.pad(self._held, (0, context - n_behind), mode="symmetric")
         while len(rest) > 2 * context:
             n_frames = self._detector.fitting(len(rest) - 2 * context)
             span = n_frames * spec.frame_samples + 2 * context
@@ -176,7 +190,7 @@ class Scoring:
             rest = rest[span - 2 * context :]
         while self._waiting:
             self._collect()
-        return np.concatenate(self._scored)[: spec.timebase.n_frames(self._n_samples)]
+        return np.concatenate(self._scored)[: spec.timebase.n_frames(own - n_behind)]
 
     def _begin(self) -> None:
         self._is_begun = True

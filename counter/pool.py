@@ -108,6 +108,12 @@ class _Worker:
         return f"{name}; out of memory?" if name == "SIGKILL" else name
 
 
+def own_error(trace: str) -> str:
+    """What to say of a recording over which callcount itself failed; the trace goes to stderr."""
+    print(trace, file=sys.stderr, end="")
+    return f"an error in callcount, please report it: {trace.rstrip().splitlines()[-1]}"
+
+
 class ScanPool:
     """Scans recordings in a worker process; a context manager, best entered before any thread.
 
@@ -197,8 +203,10 @@ class ScanPool:
 
     def _take(self, news: News) -> Iterator[tuple[int, FileResult]]:
         self._worker.is_ready = True
-        if news.kind == BROKEN:
+        if news.kind == BROKEN and isinstance(news.value, CallcountError):
             raise news.value
+        if news.kind == BROKEN:
+            yield self._failed(news.number, own_error(news.value))
         if news.kind == DONE:
             del self._in_hand[news.number]
             self._n_deaths = 0

@@ -139,6 +139,20 @@ class SoundReader:
         """Close the file, but not ``raw``."""
         self._file.close()
 
+    def seek(self, sample: int) -> None:
+        """Go to a sample, before the first is read; only of formats that say where each is.
+
+        Raises
+        ------
+        AudioError
+            The file does not hold it, or is damaged on the way.
+        """
+        try:
+            self._file.seek(sample)
+        except sf.LibsndfileError as error:
+            raise AudioError(f"sample {sample} cannot be reached") from error
+        self.n_read_samples = sample
+
     def read(self, out: Samples) -> int:
         """Decode into an array, shape (n_samples, n_channels); the samples read, 0 at the end.
 

@@ -54,7 +54,9 @@ class ScanOrder:
 
 
 class News(NamedTuple):
-    """What a worker tells: ``HEARD`` has seconds, ``DONE`` a result, ``BROKEN`` an error.
+    """What a worker tells: ``HEARD`` has seconds, ``DONE`` a result.
+
+    ``BROKEN`` has an error that ends the scan, or the trace of one of our own over a recording.
 
     ``number`` is that of the recording, -1 where it is about none.
     """
@@ -71,6 +73,7 @@ def work(order: ScanOrder, connection: Connection, other_end: Connection) -> Non
     the end of the parent is seen.
     """
     other_end.close()
+    _be_quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the parent decides
     tell = _Teller(connection)
     try:
@@ -90,6 +93,14 @@ def work(order: ScanOrder, connection: Connection, other_end: Connection) -> Non
         tell(News(BROKEN, value=error))
     except EOFError:
         os._exit(0)  # nobody is left to tell; what is being scanned is given up
+
+
+def _be_quiet() -> None:
+    """Decoders print what they think of a file; what matters of it is in its row."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 class _Teller:
@@ -116,5 +127,4 @@ def _conclude(number: int, tell: _Teller, future: Future[FileResult]) -> None:
     elif isinstance(error, CallcountError):
         tell(News(BROKEN, number, error))
     else:
-        trace = "".join(traceback.format_exception(error))
-        tell(News(BROKEN, number, RuntimeError(f"in the scanning process:\n{trace}")))
+        tell(News(BROKEN, number, "".join(traceback.format_exception(error))))

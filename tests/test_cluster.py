@@ -190,6 +190,21 @@ def test_a_scheduler_that_is_restarted_loses_nothing_and_doubles_nothing(
 
 
 @pytest.mark.slow
+def test_long_recordings_in_stretches_give_the_same_files(scan, season):
+    hours = calls(7100.0, range(5, 7090, 13), rate_hz=MODEL_RATE_HZ)  # 114 MB in 16 bit
+    write(season / "long.wav", hours, MODEL_RATE_HZ, subtype="PCM_16")
+    write(season / "torn.wav", hours, MODEL_RATE_HZ, subtype="PCM_16")
+    os.truncate(season / "torn.wav", 105_000_000)
+    flags = ("--no-plots", "--keep-scores")
+    assert scan(*flags, output="local.csv") == 1
+    assert scan(*flags, "--cluster", "local:2") == 1
+    assert files_of("r.csv") == files_of("local.csv")
+    rows = {row["recording"]: row for row in rows_of(Path("r.csv"))}
+    assert int(rows["long.wav"]["calls"]) == 545
+    assert rows["torn.wav"]["status"] == "truncated"
+
+
+@pytest.mark.slow
 def test_crashes_and_hangs_cost_their_recordings(scan, season, slow, tone_bundle):
     write(season / "crash.wav", calls(5, ()), CRASH_HZ)
     write(season / "hang.wav", calls(5, ()), HANG_HZ)

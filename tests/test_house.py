@@ -26,6 +26,7 @@ FLOORS = (
     {"errors", "where", "cells", "moments", "deadair", "downmix", "framerest"},
     {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"}
     | {"remote"},
+    {"stretches"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"}
     | {"journalfile", "journalrows"}
     | {"tags", "filenames", "summary"},
@@ -33,6 +34,7 @@ FLOORS = (
     {"scan", "scanstate", "output"},
     {"worker"},
     {"pool", "clusterwork"},
+    {"clusterjoin"},
     {"cluster"},
     {"cli"},
 )
