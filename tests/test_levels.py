@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.levels import call_extent
+from training.levels import call_extent, piece_bases
 from training.settings import FrontEndSettings
 
 FRONT_END = FrontEndSettings(kind="mel")
@@ -50,3 +50,21 @@ def test_it_is_never_empty_nor_outside_the_clip(n_samples, seed):
     samples = rng.normal(0, 1, n_samples) * (rng.random(n_samples) < 0.01)
     first, last = call_extent(samples.astype(np.float32), FRONT_END)
     assert 0 <= first < last <= n_samples
+
+
+def test_a_piece_is_a_share_of_its_call_where_calls_are_alike():
+    starts, lengths = np.array([5, 0, 7, 9]), np.array([100, 104, 98, 110])
+    extents = np.stack([starts, starts + lengths], axis=1)
+    assert np.array_equal(piece_bases(extents, np.zeros(4, int)), lengths)
+
+
+def test_a_piece_of_a_long_call_is_never_as_long_as_a_short_one_of_its_label():
+    lengths = np.array([20] * 5 + [200] * 5 + [200] * 5)
+    labels = np.array([0] * 10 + [1] * 5)
+    bases = piece_bases(np.stack([0 * lengths, lengths], axis=1), labels)
+    assert 0.4 * bases[:10].max() <= 0.5 * 20
+    assert np.all(bases[10:] == 200)
+
+
+def test_no_calls_have_no_pieces():
+    assert len(piece_bases(np.zeros((0, 2), int), np.zeros(0, int))) == 0

@@ -1,4 +1,8 @@
-"""All sounds that training windows are made of in one tensor, and the odds of drawing each."""
+"""All sounds that training windows are made of in one tensor, and the odds of drawing each.
+
+Sounds stand in it in blocks of ``BLOCK`` samples and are read block by block: as rows of a tensor
+they are copied, where single samples would have to be looked up one by one.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,12 @@ from numpy.typing import NDArray
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip
-from training.levels import band_level, call_extent
+from training.levels import band_level, call_extent, piece_bases
 from training.settings import FrontEndSettings
 
+# Samples that are read at once; sounds are cut and laid by whole blocks.
+BLOCK = 32
+FADE_S = 0.03
 # Odds of a clip that must not be drawn.
 NEVER = 1e-30
 
@@ -26,10 +33,14 @@ class Bank:
 
     Attributes
     ----------
-    samples : tensor of float32, shape (total,)
+    blocks : tensor of float32, shape (total, BLOCK)
+        The first is silence.
     starts, lengths : tensor of int32, shape (n_clips,)
+        First block and number of blocks of each.
     call_starts, call_stops : tensor of int32, shape (n_clips,)
-        Where in it the call stands; background is taken whole.
+        Blocks of it between which the call stands; background is taken whole.
+    piece_bases : tensor of int32, shape (n_clips,)
+        Blocks that a piece is a share of; see ``piece_bases`` of ``levels``.
     levels : tensor of float32, shape (n_clips,)
         Root mean square inside the model's band.
     labels : tensor of int32, shape (n_clips,)
@@ -37,18 +48,56 @@ class Bank:
         Logarithms of the odds to be drawn as a call, as bed, or as another sound laid over it: the
         root of a source's clips is its share, so that a source of many clips does not drown the
         others. Invented sounds are never a bed.
+    ramp : tensor of float32, shape (n_blocks, BLOCK)
+        Rises from 0 to 1 within ``FADE_S``; the last block is 1 throughout.
     """
 
-    samples: Any
+    blocks: Any
     starts: Any
     lengths: Any
     call_starts: Any
     call_stops: Any
+    piece_bases: Any
     levels: Any
     labels: Any
     call_odds: Any
     bed_odds: Any
     other_odds: Any
+    ramp: Any
+
+    def looped(self, clip: Any, offset: Any, n_blocks: int) -> Any:
+        """Each clip over and over, from a share of it on, (n_windows, n_blocks * BLOCK)."""
+        length = tf.gather(self.lengths, clip)
+        shift = tf.cast(offset * tf.cast(length, tf.float32), tf.int32)
+        index = (shift[:, None] + tf.range(n_blocks)) % length[:, None]
+        return self._read(index + tf.gather(self.starts, clip)[:, None])
+
+    def laid(self, clip: Any, span: tuple[Any, Any], start: Any, n_blocks: int) -> Any:
+        """A span of each clip with soft edges in silence, (n_windows, n_blocks * BLOCK).
+
+        Parameters
+        ----------
+        clip : tensor of int32, shape (n_windows,)
+        span : (first, n_kept)
+            Blocks of the clip, tensors of that shape.
+        start : tensor of that shape
+            Block in the window at which the span begins; it may lie outside.
+        n_blocks : int
+            Length of a window.
+        """
+        first, n_kept = span
+        after = tf.range(n_blocks) - start[:, None]
+        before = n_kept[:, None] - 1 - after
+        at = after + (tf.gather(self.starts, clip) + first)[:, None]
+        sound = self._read(tf.where((after >= 0) & (before >= 0), at, 0))
+        return sound * self._rise(after) * tf.reverse(self._rise(tf.reverse(before, [1])), [1])
+
+    def _read(self, at: Any) -> Any:
+        return tf.reshape(tf.gather(self.blocks, at), (-1, at.shape[1] * BLOCK))
+
+    def _rise(self, place: Any) -> Any:
+        at = tf.clip_by_value(place, 0, self.ramp.shape[0] - 1)
+        return tf.reshape(tf.gather(self.ramp, at), (-1, at.shape[1] * BLOCK))
 
 
 def make_bank(
@@ -68,30 +117,48 @@ def make_bank(
         clip.samples if clip.label == BACKGROUND else _middle(clip.samples, longest_call)
         for clip in clips
     ] + list(invented)
-    lengths = np.array([len(x) for x in cut], dtype=np.int32)
+    in_blocks = [_in_blocks(x) for x in cut]
+    lengths = np.array([len(x) for x in in_blocks])
     labels = [clip.label for clip in clips] + [BACKGROUND] * len(invented)
-    extents = np.array(
-        [
-            (0, len(x)) if label == BACKGROUND else call_extent(x, front_end)
-            for x, label in zip(cut, labels, strict=True)
-        ],
-        dtype=np.int32,
-    )
+    extents = np.array([_extent(*one, front_end) for one in zip(cut, labels, strict=True)])
+    bases = piece_bases(extents, np.array(labels))
     calls, beds = _source_odds(clips)
     none = np.zeros(len(invented))
     made = np.concatenate([beds * (1 - invented_share), none + invented_share / max(len(none), 1)])
+    silence = np.zeros((1, BLOCK), dtype=np.float32)
     return Bank(
-        samples=tf.constant(np.concatenate(cut)),
-        starts=tf.constant(np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int32)),
-        lengths=tf.constant(lengths),
-        call_starts=tf.constant(extents[:, 0]),
-        call_stops=tf.constant(extents[:, 1]),
+        blocks=tf.constant(np.concatenate([silence, *in_blocks])),
+        starts=_int32(np.concatenate([[1], 1 + np.cumsum(lengths)[:-1]])),
+        lengths=_int32(lengths),
+        call_starts=_int32(extents[:, 0] // BLOCK),
+        call_stops=_int32(-(-extents[:, 1] // BLOCK)),
+        piece_bases=_int32(-(-bases // BLOCK)),
         levels=tf.constant(np.array([band_level(x, front_end) for x in cut], dtype=np.float32)),
-        labels=tf.constant(np.array(labels, dtype=np.int32)),
+        labels=_int32(np.array(labels)),
         call_odds=_log_odds(np.concatenate([calls, none])),
         bed_odds=_log_odds(np.concatenate([beds, none])),
         other_odds=_log_odds(made if invented else beds),
+        ramp=tf.constant(_ramp(front_end.sample_rate_hz)),
     )
+
+
+def _int32(values: NDArray[np.int64]) -> Any:
+    return tf.constant(values.astype(np.int32))
+
+
+def _in_blocks(samples: FloatArray) -> FloatArray:
+    """A sound in blocks, (n_blocks, BLOCK), silence after its end."""
+    return np.pad(samples, (0, -len(samples) % BLOCK)).reshape(-1, BLOCK)
+
+
+def _ramp(sample_rate_hz: int) -> FloatArray:
+    n_blocks = max(1, round(FADE_S * sample_rate_hz / BLOCK))
+    rise = np.arange(1, n_blocks * BLOCK + 1, dtype=np.float32) / (n_blocks * BLOCK)
+    return np.concatenate([rise, np.ones(BLOCK, np.float32)]).reshape(-1, BLOCK)
+
+
+def _extent(samples: FloatArray, label: int, front_end: FrontEndSettings) -> tuple[int, int]:
+    return (0, len(samples)) if label == BACKGROUND else call_extent(samples, front_end)
 
 
 def _source_odds(clips: Sequence[Clip]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

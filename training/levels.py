@@ -9,6 +9,10 @@ from counter.records import FloatArray
 from training.settings import FrontEndSettings
 
 SILENCE_LEVEL = 1e-6
+# Pieces are shares of a call, or of this many times a short one of its label: the tenth percentile.
+SHORT_CALL, MOST_SHORT = 0.1, 1.25
+# A longer sound is transformed in parts of so many samples.
+LONGEST_SPECTRUM = 1 << 15
 # A call's sound is what has more than so many times the power of the noise; of it, so much at
 # either end is left out. Where less of a clip's power rises, its call is steady or drowned.
 RISEN, LEFT_OUT, LEAST_RISEN = 6.0, 0.01, 0.1
@@ -29,11 +33,12 @@ def band_level(samples: FloatArray, front_end: FrontEndSettings) -> float:
     float
         At least ``SILENCE_LEVEL``, so that it can be divided by.
     """
-    # A power of two: for some lengths the transform takes ten times as long.
-    n_fft = 1 << (len(samples) - 1).bit_length()
-    spectrum = np.fft.rfft(samples, n_fft)
+    # A power of two: for some lengths the transform takes ten times as long. So does a long one.
+    n_fft = min(1 << (len(samples) - 1).bit_length(), LONGEST_SPECTRUM)
+    parts = np.pad(samples, (0, -len(samples) % n_fft)).reshape(-1, n_fft)
+    spectrum = np.fft.rfft(parts)
     hz = np.fft.rfftfreq(n_fft, 1 / front_end.sample_rate_hz)
-    kept = spectrum[(hz >= front_end.low_hz) & (hz <= front_end.high_hz)]
+    kept = spectrum[:, (hz >= front_end.low_hz) & (hz <= front_end.high_hz)]
     power = 2 * float(np.sum(np.abs(kept) ** 2)) / n_fft / len(samples)
     return max(float(np.sqrt(power)), SILENCE_LEVEL)
 
@@ -111,3 +116,30 @@ def call_extent(samples: FloatArray, front_end: FrontEndSettings) -> tuple[int, 
     first, last = np.searchsorted(share, (LEFT_OUT, 1 - LEFT_OUT))
     half, hop = front_end.hop_samples // 2, front_end.hop_samples
     return max(0, int(first) * hop - half), min(len(samples), int(last) * hop + half)
+
+
+def piece_bases(extents: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lengths that pieces of calls, which are no calls, are shares of.
+
+    A piece of a long call may be as long as a short call, and where a label's calls are of many
+    lengths nothing then tells it from one.
+
+    Parameters
+    ----------
+    extents : array of int, shape (n_calls, 2)
+        Where calls start and stop in their clips, in any unit.
+    labels : array of int, shape (n_calls,)
+
+    Returns
+    -------
+    array of int, shape (n_calls,)
+        Each call's own length, or ``MOST_SHORT`` times that of a short call of its label if that
+        is less; at least 1. Empty for no calls.
+    """
+    lengths = np.ptp(extents.reshape(-1, 2), axis=1)
+    bases = lengths.copy()
+    for label in np.unique(labels):
+        mine = labels == label
+        most = int(MOST_SHORT * np.quantile(lengths[mine], SHORT_CALL))
+        bases[mine] = np.minimum(lengths[mine], most)
+    return np.maximum(bases, 1)

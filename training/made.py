@@ -13,7 +13,7 @@ import numpy as np
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip, ClipSet
-from training.levels import band_level, call_and_noise, call_extent
+from training.levels import band_level, call_and_noise, call_extent, piece_bases
 from training.settings import FrontEndSettings, RuleSettings
 
 CROSSFADE_S = 0.25
@@ -38,34 +38,80 @@ class MadeRecording:
     ----------
     samples : array of float32, shape (n_samples,)
     calls : tuple of (label index, start_s, end_s)
-        In order of start; calls of one recording do not overlap.
+        In order of start; calls of a recording that was made do not overlap.
+    is_made : bool
+        Whether it was made of clips; else it was annotated.
     """
 
     samples: FloatArray
     calls: tuple[tuple[int, float, float], ...]
+    is_made: bool = True
 
 
-def make_recording(
-    clips: ClipSet, front_end: FrontEndSettings, settings: RuleSettings, rng: np.random.Generator
+@dataclass(frozen=True)
+class _Call:
+    """A clip with a call: power of the call and of its own noise, and where in it the call is.
+
+    ``piece_base`` is the number of samples that a piece is a share of.
+    """
+
+    clip: Clip
+    power: float
+    noise: float
+    start: int
+    stop: int
+    piece_base: int
+
+
+def _calls(clips: ClipSet, front_end: FrontEndSettings) -> tuple[_Call, ...]:
+    some = [clip for clip in clips.clips if clip.label != BACKGROUND]
+    powers = [call_and_noise(clip.samples, front_end) for clip in some]
+    ends = [call_extent(clip.samples, front_end) for clip in some]
+    bases = piece_bases(np.array(ends), np.array([clip.label for clip in some])).tolist()
+    return tuple(
+        _Call(clip, *both, *between, base)
+        for clip, both, between, base in zip(some, powers, ends, bases, strict=True)
+    )
+
+
+def make_recordings(
+    clips: ClipSet,
+    front_end: FrontEndSettings,
+    settings: RuleSettings,
+    *,
+    n_recordings: int,
+    seed: Sequence[int],
+) -> list[MadeRecording]:
+    """Recordings made from the clips of held-out sources; the same seed gives the same ones."""
+    rng = np.random.default_rng(list(seed))
+    calls = _calls(clips, front_end)
+    return [_recording(clips, calls, (front_end, settings), rng) for _ in range(n_recordings)]
+
+
+def _recording(
+    clips: ClipSet,
+    calls: tuple[_Call, ...],
+    how: tuple[FrontEndSettings, RuleSettings],
+    rng: np.random.Generator,
 ) -> MadeRecording:
-    """One made recording from the clips of held-out sources."""
+    front_end, settings = how
     n_samples = int(settings.recording_s * front_end.sample_rate_hz)
     backgrounds = clips.of(BACKGROUND)
     bed = _bed(backgrounds, n_samples, front_end, rng)
     if rng.random() < TWO_BEDS_SHARE:
         bed = bed + _bed(backgrounds, n_samples, front_end, rng) * 10 ** (-rng.uniform(0, 12) / 20)
-    calls: list[tuple[int, float, float]] = []
+    laid: list[tuple[int, float, float]] = []
     kind = rng.random()
     if kind >= EMPTY_SHARE:
         gaps = CHORUS_GAP_S if kind < EMPTY_SHARE + CHORUS_SHARE else SPARSE_GAP_S
         singers = _Singers(
-            clips=tuple(clip for clip in clips.clips if clip.label != BACKGROUND),
+            calls=calls,
             level=band_level(bed, front_end),
             snr_db=(settings.snr_low_db, settings.snr_high_db),
-            front_end=front_end,
+            sample_rate_hz=front_end.sample_rate_hz,
         )
-        calls = _lay_calls(bed, singers, gaps, rng)
-    return MadeRecording(bed.astype(np.float32), tuple(calls))
+        laid = _lay_calls(bed, singers, gaps, rng)
+    return MadeRecording(bed.astype(np.float32), tuple(laid))
 
 
 def _bed(
@@ -97,45 +143,43 @@ def _bed(
 class _Singers:
     """Who sings in one made recording, and how loud."""
 
-    clips: tuple[Clip, ...]
+    calls: tuple[_Call, ...]
     level: float
     snr_db: tuple[float, float]
-    front_end: FrontEndSettings
+    sample_rate_hz: int
 
     def drawn_source(self, rng: np.random.Generator) -> str:
         """The source of a clip drawn at random: one odd clip must not rule a whole recording."""
-        return self.clips[rng.integers(len(self.clips))].source
+        return self.calls[rng.integers(len(self.calls))].clip.source
 
-    def one_of(self, source: str, rng: np.random.Generator) -> Clip:
-        own = [clip for clip in self.clips if clip.source == source]
+    def one_of(self, source: str, rng: np.random.Generator) -> _Call:
+        own = [call for call in self.calls if call.clip.source == source]
         return own[rng.integers(len(own))]
 
     def sound(
-        self, clip: Clip, snr_db: float, share: float, rng: np.random.Generator
+        self, call: _Call, snr_db: float, share: float, rng: np.random.Generator
     ) -> FloatArray:
         """A clip, or a share of its call, with soft edges and at a level."""
-        samples = clip.samples
+        samples = call.clip.samples
         if share < 1.0:
-            start, stop = call_extent(samples, self.front_end)
-            part = max(1, int(share * (stop - start)))
-            first = start + int(rng.integers(stop - start - part + 1))
+            part = max(1, int(share * call.piece_base))
+            first = call.start + int(rng.integers(call.stop - call.start - part + 1))
             samples = samples[first : first + part]
         samples = samples.copy()
-        fade = min(int(FADE_S * self.front_end.sample_rate_hz), len(samples) // 2)
+        fade = min(int(FADE_S * self.sample_rate_hz), len(samples) // 2)
         samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
         samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return samples * np.float32(self._gain(clip, float(np.clip(snr_db, *self.snr_db))))
+        return samples * np.float32(self._gain(call, float(np.clip(snr_db, *self.snr_db))))
 
-    def _gain(self, clip: Clip, snr_db: float) -> float:
+    def _gain(self, call: _Call, snr_db: float) -> float:
         """Gain at which the call stands ``snr_db`` over the background and its own noise.
 
         A call that was recorded with more noise than that is laid well over the background, and
         stands as far out as it ever did.
         """
-        call, noise = call_and_noise(clip.samples, self.front_end)
         ratio = 10 ** (snr_db / 10)
-        loudest = self.level**2 * 10 ** (LOUDEST_DB / 10) / (call + noise)
-        spare = call - ratio * noise
+        loudest = self.level**2 * 10 ** (LOUDEST_DB / 10) / (call.power + call.noise)
+        spare = call.power - ratio * call.noise
         return float(np.sqrt(min(ratio * self.level**2 / spare, loudest) if spare > 0 else loudest))
 
 
@@ -146,41 +190,27 @@ def _lay_calls(
 
     In some pauses stands a piece of a call, which is no call.
     """
-    rate = singers.front_end.sample_rate_hz
+    rate = singers.sample_rate_hz
     snr_db = rng.uniform(*singers.snr_db)
     source = singers.drawn_source(rng)
-    calls: list[tuple[int, float, float]] = []
+    laid: list[tuple[int, float, float]] = []
     position_s = rng.uniform(0, gap_range_s[1])
     while True:
         if rng.random() < CHANGE_SHARE:
             source = singers.drawn_source(rng)
-        clip = singers.one_of(source, rng)
-        sound = singers.sound(clip, snr_db + rng.normal(0, 2), 1.0, rng)
+        call = singers.one_of(source, rng)
+        sound = singers.sound(call, snr_db + rng.normal(0, 2), 1.0, rng)
         start = int(position_s * rate)
         stop = start + len(sound)
         if stop > len(bed):
-            return calls
+            return laid
         bed[start:stop] += sound
-        first, last = call_extent(clip.samples, singers.front_end)
-        calls.append((clip.label, (start + first) / rate, (start + last) / rate))
+        laid.append((call.clip.label, (start + call.start) / rate, (start + call.stop) / rate))
         gap_s = rng.uniform(*gap_range_s)
         if rng.random() < PIECE_SHARE:
-            piece = singers.sound(clip, snr_db - rng.uniform(0, 10), rng.uniform(*PIECE), rng)
+            piece = singers.sound(call, snr_db - rng.uniform(0, 10), rng.uniform(*PIECE), rng)
             begin = stop + int(rng.uniform(0, 1) * max(0, gap_s * rate - len(piece)))
             room = bed[begin : begin + len(piece)]
             if gap_s * rate > len(piece):
                 room += piece[: len(room)]
         position_s = stop / rate + gap_s
-
-
-def make_recordings(
-    clips: ClipSet,
-    front_end: FrontEndSettings,
-    settings: RuleSettings,
-    *,
-    n_recordings: int,
-    seed: Sequence[int],
-) -> list[MadeRecording]:
-    """Made recordings; the same seed gives the same ones."""
-    rng = np.random.default_rng(list(seed))
-    return [make_recording(clips, front_end, settings, rng) for _ in range(n_recordings)]

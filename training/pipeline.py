@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_io as tfio
 
-from training.bank import Bank, draw, make_bank
+from training.bank import BLOCK, Bank, draw, make_bank
 from training.clips import BACKGROUND, ClipSet
 from training.distractors import make_distractors
 from training.frontends import UNIT_DB, LogBands
@@ -32,7 +32,6 @@ BESIDE_SHARE, BESIDE_GAP_S, BESIDE_DB = 0.5, (0.05, 1.5), (0.0, 12.0)
 INVENTED_SHARE = 0.6
 # A call cut by the edge is one from this visible share on, and no background from the lower on.
 VISIBLE_CALL, VISIBLE_LEAST = 0.6, 0.25
-FADE_S = 0.03
 # Score frames next to a laid clip's edges on which nothing is asked of the network.
 MARGIN_FRAMES = 2
 IGNORED = -1.0
@@ -67,25 +66,27 @@ class WindowMaker:
         Targets: 1 inside a laid call, 0 in background, ``IGNORED`` where nothing is asked.
         """
         draws = tf.unstack(tf.random.stateless_uniform([N_DRAWS, n_windows], seed))
-        bed, level = self._bed(seed, draws)
         is_call = draws[0] < CALL_SHARE
         is_of_call = draws[0] < CALL_SHARE + PIECE_SHARE
         is_laid = draws[0] < CALL_SHARE + PIECE_SHARE + OTHER_SHARE
-        share = tf.where(is_call | ~is_of_call, 1.0, PIECE[0] + (PIECE[1] - PIECE[0]) * draws[9])
         clip = tf.where(
             is_of_call,
             draw(self.bank.call_odds, seed + [3, 0], n_windows),
             draw(self.bank.other_odds, seed + [5, 0], n_windows),
         )
-        sound, start, length = self._foreground(clip, draws, level, share)
-        beside = self._beside(clip, seed, start, length)
-        kept = tf.stack([tf.cast(one, tf.float32)[:, None] for one in (is_laid, is_call)])
-        sound = (sound * kept[0] + beside * kept[1]) * self._gain(clip, draws[7], level)[:, None]
+        bed, level = self._bed(seed, draws)
+        sound, start, stop = self._foreground(clip, draws, is_call | ~is_of_call)
+        sound = self._with_pieces(sound, clip, seed, (is_call, start, stop))
+        gain = self._gain(clip, draws[7], level) * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         augment = self.augment
         gain_db = augment.gain_low_db + draws[1] * (augment.gain_high_db - augment.gain_low_db)
-        mix = (bed + sound) * 10.0 ** (gain_db / 20.0)[:, None]
-        return mix, self._targets(start, length, label)
+        mix = (bed + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
+        return mix, self._targets(start, stop, label)
+
+    @property
+    def _n_blocks(self) -> int:
+        return -(-self.n_samples // BLOCK)
 
     def _bed(self, seed: Any, draws: Sequence[Any]) -> tuple[Any, Any]:
         first, level = self._looped(seed + [1, 0], draws[2])
@@ -96,79 +97,78 @@ class WindowMaker:
 
     def _looped(self, seed: Any, offset: Any) -> tuple[Any, Any]:
         clip = draw(self.bank.bed_odds, seed, tf.shape(offset)[0])
-        length = tf.gather(self.bank.lengths, clip)
-        shift = tf.cast(offset * tf.cast(length, tf.float32), tf.int32)
-        index = (shift[:, None] + tf.range(self.n_samples)) % length[:, None]
-        at = index + tf.gather(self.bank.starts, clip)[:, None]
-        return tf.gather(self.bank.samples, at), tf.gather(self.bank.levels, clip)
+        samples = self.bank.looped(clip, offset, self._n_blocks)
+        return samples[:, : self.n_samples], tf.gather(self.bank.levels, clip)
 
-    def _foreground(
-        self, clip: Any, draws: Sequence[Any], level: Any, share: Any
-    ) -> tuple[Any, Any, Any]:
-        """The given share of each clip, somewhere in its window: sound, start and length."""
+    def _foreground(self, clip: Any, draws: Sequence[Any], is_whole: Any) -> tuple[Any, Any, Any]:
+        """Each clip, or a piece of its call, somewhere in its window: sound, start and stop."""
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
-        skipped, kept = self._kept(clip, share, draws[10])
-        length = tf.cast(kept / speed, tf.int32)
-        span = tf.cast(length, tf.float32)
+        part, whole = self._piece(clip, draws[9], draws[10]), tf.gather(self.bank.lengths, clip)
+        first, kept = tf.where(is_whole, 0, part[0]), tf.where(is_whole, whole, part[1])
+        span = tf.cast(kept, tf.float32)
         low = -(1 - VISIBLE_LEAST) * span
-        high = float(self.n_samples) - VISIBLE_LEAST * span
-        start = tf.cast(low + draws[6] * (high - low), tf.int32)
-        return self._laid(clip, skipped, start, length, speed), start, length
+        high = float(self.n_samples // BLOCK) * speed - VISIBLE_LEAST * span
+        start = tf.cast(tf.floor(low + draws[6] * (high - low)), tf.int32)
+        n_blocks = int(np.ceil(self._n_blocks * (1.0 + self.augment.stretch))) + 1
+        sound = self._stretched(self.bank.laid(clip, (first, kept), start, n_blocks), speed)
+        ends = (tf.cast(x * BLOCK, tf.float32) / speed for x in (start, start + kept))
+        return sound, *(tf.cast(x, tf.int32) for x in ends)
 
-    def _beside(self, clip: Any, seed: Any, start: Any, length: Any) -> Any:
-        """Mostly nothing, or a piece of each clip's call shortly before or after the clip."""
-        draws = tf.unstack(tf.random.stateless_uniform([6, tf.shape(clip)[0]], seed + [6, 0]))
-        skipped, kept = self._kept(clip, PIECE[0] + (PIECE[1] - PIECE[0]) * draws[0], draws[1])
+    def _stretched(self, sound: Any, speed: Any) -> Any:
+        """Sounds sped up, as far as a window reaches: as pictures one row high, resized."""
+        stop = speed * ((self.n_samples - 1) / (sound.shape[1] - 1))
+        none = tf.zeros_like(stop)
+        resized = tf.image.crop_and_resize(
+            sound[:, None, :, None],
+            tf.stack([none, none, none, stop], axis=1),
+            tf.range(tf.shape(sound)[0]),
+            (1, self.n_samples),
+        )
+        return tf.reshape(resized, (-1, self.n_samples))
+
+    def _with_pieces(self, sound: Any, clip: Any, seed: Any, calls: tuple[Any, Any, Any]) -> Any:
+        """Some calls with a piece of the same shortly before or after them.
+
+        ``calls``: which clips are calls, where each starts, and where it stops.
+        """
+        draws = tf.random.stateless_uniform([6, tf.shape(clip)[0]], seed + [6, 0])
+        is_call, start, stop = calls
+        # Most windows get none, so only those that do are read.
+        some = tf.where(is_call & (draws[5] < BESIDE_SHARE))[:, 0]
+        clip, start, stop = (tf.gather(x, some) for x in (clip, start, stop))
+        draws = tf.unstack(tf.gather(draws, some, axis=1)[:5])
+        first, kept = self._piece(clip, draws[0], draws[1])
         gap_s = BESIDE_GAP_S[0] + (BESIDE_GAP_S[1] - BESIDE_GAP_S[0]) * draws[2]
-        gap, piece = (tf.cast(x, tf.int32) for x in (gap_s * self.sample_rate_hz, kept))
-        first = tf.where(draws[3] < 0.5, start - gap - piece, start + length + gap)
+        gap = tf.cast(gap_s * self.sample_rate_hz, tf.int32)
+        before, after = start - gap - kept * BLOCK, stop + gap
+        begin = tf.where(draws[3] < 0.5, before, after) // BLOCK
         lower_db = BESIDE_DB[0] + (BESIDE_DB[1] - BESIDE_DB[0]) * draws[4]
-        gain = 10.0 ** (-lower_db / 20.0) * tf.cast(draws[5] < BESIDE_SHARE, tf.float32)
-        return self._laid(clip, skipped, first, piece, tf.ones_like(gap_s)) * gain[:, None]
+        pieces = self.bank.laid(clip, (first, kept), begin, self._n_blocks)[:, : self.n_samples]
+        pieces *= 10.0 ** (-lower_db / 20.0)[:, None]
+        return tf.tensor_scatter_nd_add(sound, some[:, None], pieces)
 
-    def _laid(self, clip: Any, skipped: Any, start: Any, length: Any, speed: Any) -> Any:
-        """``length`` samples of each clip from ``start`` in its window on, with soft edges."""
-        inside = tf.range(self.n_samples) - start[:, None]
-        held = tf.clip_by_value(inside, 0, length[:, None] - 1)
-        place = skipped[:, None] + tf.cast(held, tf.float32) * speed[:, None]
-        edge = tf.cast(tf.minimum(inside + 1, length[:, None] - inside), tf.float32)
-        fade = tf.clip_by_value(edge / (FADE_S * self.sample_rate_hz), 0.0, 1.0)
-        return self._read(clip, place) * fade
+    def _piece(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
+        """First block, and number of blocks, of a piece from anywhere in each clip's call."""
+        start, stop = tf.gather(self.bank.call_starts, clip), tf.gather(self.bank.call_stops, clip)
+        base = tf.cast(tf.gather(self.bank.piece_bases, clip), tf.float32)
+        kept = tf.maximum(tf.cast((PIECE[0] + (PIECE[1] - PIECE[0]) * share) * base, tf.int32), 1)
+        spare = tf.cast(stop - start - kept, tf.float32)
+        return start + tf.cast(place * spare, tf.int32), kept
 
     def _gain(self, clip: Any, drawn: Any, level: Any) -> Any:
         augment = self.augment
         snr_db = augment.snr_low_db + drawn * (augment.snr_high_db - augment.snr_low_db)
         return 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
 
-    def _kept(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
-        """Samples skipped, and kept, of each clip: all, or a share of its call from anywhere."""
-        whole, start, stop = (
-            tf.cast(tf.gather(one, clip), tf.float32)
-            for one in (self.bank.lengths, self.bank.call_starts, self.bank.call_stops)
-        )
-        part, is_piece = share * (stop - start), share < 1.0
-        skipped = tf.where(is_piece, start + place * (stop - start - part), 0.0)
-        return skipped, tf.where(is_piece, part, whole)
-
-    def _read(self, clip: Any, place: Any) -> Any:
-        """Samples of the clips at fractions of a sample, (n_windows, n_samples)."""
-        last = tf.gather(self.bank.lengths, clip)[:, None] - 2
-        before = tf.minimum(tf.cast(place, tf.int32), last)
-        part = place - tf.cast(before, tf.float32)
-        at = tf.gather(self.bank.starts, clip)[:, None] + before
-        left, right = tf.gather(self.bank.samples, at), tf.gather(self.bank.samples, at + 1)
-        return left + (right - left) * part
-
-    def _targets(self, start: Any, length: Any, label: Any) -> Any:
+    def _targets(self, start: Any, stop: Any, label: Any) -> Any:
         n_frames = self.n_samples // self.frame_samples
         centre = (tf.range(n_frames) * 2 + 1) * self.frame_samples // 2
-        stop = start + length
         margin = MARGIN_FRAMES * self.frame_samples
         after, before = centre - start[:, None], centre - stop[:, None]
         inside = (after >= 0) & (before < 0)
         near = (tf.abs(after) < margin) | (tf.abs(before) < margin)
         visible = tf.minimum(stop, self.n_samples) - tf.maximum(start, 0)
-        share = tf.cast(visible, tf.float32) / tf.cast(length, tf.float32)
+        share = tf.cast(visible, tf.float32) / tf.cast(stop - start, tf.float32)
         call = tf.where(share >= VISIBLE_CALL, 1.0, IGNORED)[:, None]
         column = tf.where(inside, call, tf.where(near, IGNORED, 0.0))
         mine = tf.range(self.n_labels) == label[:, None]
