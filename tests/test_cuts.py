@@ -371,6 +371,11 @@ class TestSuited:
             found.append((frame_s, settings.fit.window_s))
         assert found == sorted(found)
 
+    def assert_left(self, settings):
+        found, facts = suited(settings)
+        assert facts is None
+        assert (found.models, found.fit.window_s) == (settings.models, settings.fit.window_s)
+
     def test_what_is_given_goes_before(self, field):
         self.remade(field, hz=2500, rate_hz=16000, calls_s=[(0.5, 4.5)])
         mine = {"mine": FrontEndSettings(kind="mel", low_hz=500)}
@@ -379,13 +384,12 @@ class TestSuited:
         assert facts is not None
         assert settings.fit.window_s != TrainSettings().fit.window_s
         whole = self.settings(field, models=mine, fit={"window_s": 3.0})
-        assert suited(whole) == (whole, None)
+        self.assert_left(whole)
 
     def test_calls_that_cannot_be_heard_leave_the_defaults(self, field):
         for seed, name in enumerate(field.names):
             write(field.season / name, chirps([], seed=seed), RATE_HZ)
-        settings = self.settings(field)
-        assert suited(settings) == (settings, None)
+        self.assert_left(self.settings(field))
 
     def test_without_annotations_nothing_changes(self):
         assert suited(TrainSettings()) == (TrainSettings(), None)
@@ -451,6 +455,14 @@ class TestCommand:
         assert settings.clips.labels == {"frog": ("clips/frog",)}
         assert settings.clips.background == ("clips/rain",)
         assert settings.name == "frog"
+
+    def test_all_of_a_call_is_asked_for_where_every_call_was_marked(self, field, monkeypatch):
+        given = self.annotated(field)
+        assert settings_of(monkeypatch, field.folder, *given).fit.call_frames > 0
+        chosen = settings_of(monkeypatch, field.folder, *given, "--set", "fit.call_frames=0.1")
+        assert chosen.fit.call_frames == 0.1
+        clips = ["--positive", "clips/frog"]
+        assert settings_of(monkeypatch, field.folder, *given, *clips).fit.call_frames == 0
 
     def test_a_config_says_all_that_flags_say(self, field, monkeypatch):
         clips = {"annotations": str(field.table), "recordings": str(field.season)}

@@ -400,6 +400,21 @@ def test_targets_mark_calls_where_they_were_laid(drawn):
     assert n_calls > 50
 
 
+def test_a_call_heard_for_one_moment_is_not_enough_where_all_of_it_is_asked_for():
+    from training.fit import window_loss
+
+    targets = np.ones((1, 10, 1), np.float32)
+    throughout = np.full((1, 10, 1), 3, np.float32)
+    moment = np.full((1, 10, 1), -4, np.float32)
+    moment[0, 5] = 8
+    loss = {
+        share: [float(window_loss(targets, logits, 0.0, share)) for logits in (throughout, moment)]
+        for share in (0.0, 0.5)
+    }
+    assert loss[0.0][0] > loss[0.0][1]
+    assert loss[0.5][0] < loss[0.5][1]
+
+
 def test_pieces_of_calls_are_no_calls(drawn):
     n_pieces = 0
     for samples, targets, inside in drawn:

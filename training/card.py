@@ -25,7 +25,7 @@ class SplitCount:
 
 @dataclass(frozen=True)
 class ExpectedCounts:
-    """Figures of counting on made recordings of held-out sources.
+    """Figures of counting on recordings of held-out sources.
 
     Attributes
     ----------
@@ -255,7 +255,7 @@ def _expected(expected: ExpectedCounts | None) -> str:
     ]
     return (
         f"{_table(('figure', 'value'), rows)}\n\n"
-        f"Measured on {e.recordings} made recordings ({e.hours:.2f} h, {e.calls} calls). "
+        f"Measured on {e.recordings} recordings ({e.hours:.2f} h, {e.calls} calls). "
         f"{escape(e.how)}\n\n"
         "These are no field recordings. Real sites hold sounds that no clip showed, so read the "
         "figures as the least error to expect, and count some recordings by ear."

@@ -24,6 +24,7 @@ __all__ = [
     "ClipSet",
     "Split",
     "folds",
+    "is_source_of",
     "read_clips",
     "split_sources",
 ]
@@ -114,6 +115,11 @@ def _same_sources(gathered: Sequence[Gathered]) -> tuple[Clip, ...]:
         for one in gathered
         for clip in one.clips
     )
+
+
+def is_source_of(source: str, recording: str) -> bool:
+    """Whether clips of this source may have been cut from the recording at this path."""
+    return source == PurePosixPath(recording).stem or _ends_alike(source, recording)
 
 
 def _ends_alike(path: str, other: str) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from counter.config import EventRules
 from counter.records import FloatArray
 from counter.timebase import Timebase
+from training.annotated import is_enough, recordings_of
 from training.clips import BACKGROUND, ClipSet, folds
 from training.difference import Heard, hear
 from training.fit import Progress, Trained, fit
@@ -34,7 +35,7 @@ class CrossFit:
     clips : ClipScores
         Scores of every clip by the fold that held its source out.
     scored : tuple (one per label) of tuple of Scored
-        Frame scores of made recordings of held-out sources.
+        Frame scores of recordings of held-out sources, made or annotated.
     learned : tuple of Learned
         Rules of each label; empty before ``with_rules``.
     timebase : Timebase
@@ -48,6 +49,11 @@ class CrossFit:
     learned: tuple[Learned, ...]
     timebase: Timebase
     heard: tuple[Heard, ...]
+
+    @property
+    def is_on_made(self) -> bool:
+        """Whether made recordings are among those that the rules were learned on."""
+        return any(one.is_made for scored in self.scored for one in scored)
 
     @property
     def cost(self) -> float:
@@ -112,11 +118,17 @@ def with_rules(
 def made_of(
     clips: ClipSet, front_end: FrontEndSettings, settings: TrainSettings, seed: Sequence[int]
 ) -> list[MadeRecording]:
-    """Recordings made of ``clips``; none where there are only calls, or only background."""
-    if not clips.of(BACKGROUND) or len(clips.of(BACKGROUND)) == len(clips.clips):
-        return []
-    n_recordings = settings.rules.recordings_per_fold
-    return make_recordings(clips, front_end, settings.rules, n_recordings=n_recordings, seed=seed)
+    """Recordings with known calls: those annotated that ``clips`` were cut from, and made ones.
+
+    None are made where enough is annotated, and where there are only calls, or only background.
+    """
+    annotated = recordings_of(settings.clips, clips)
+    is_mixed = 0 < len(clips.of(BACKGROUND)) < len(clips.clips)
+    if is_enough(settings.clips, clips.labels) or not is_mixed:
+        return annotated
+    n = settings.rules.recordings_per_fold
+    made = make_recordings(clips, front_end, settings.rules, n_recordings=n, seed=seed)
+    return annotated + made
 
 
 def score_made(score: Score, made: Sequence[MadeRecording], n_labels: int) -> list[list[Scored]]:
@@ -126,7 +138,7 @@ def score_made(score: Score, made: Sequence[MadeRecording], n_labels: int) -> li
         scores = score(recording.samples)
         for label, one in enumerate(result):
             calls = tuple((start, stop) for which, start, stop in recording.calls if which == label)
-            one.append(Scored(scores[:, label], calls))
+            one.append(Scored(scores[:, label], calls, recording.is_made))
     return result
 
 

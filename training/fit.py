@@ -16,11 +16,13 @@ from training.clips import Clip, ClipSet
 from training.frontends import LogBands
 from training.networks import NETWORKS, POOL
 from training.pipeline import features_of, training_windows, window_maker
-from training.settings import FrontEndSettings, TrainSettings
+from training.settings import FitSettings, FrontEndSettings, TrainSettings
 
 # Weight of the pooled background beside its mean over frames: one loud frame is a false call.
 HARD_BACKGROUND_WEIGHT = 1.0
 WARM_UP_SHARE = 0.1
+# The network is the mean of its weights over this last share of the steps, every so many of them.
+AVERAGED_SHARE, AVERAGED_STEP = 0.25, 2
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -40,8 +42,17 @@ def _cross_entropy(logits: Any, smoothing: float) -> Any:
     return (1 - smoothing) * ops.softplus(-logits) + smoothing * ops.softplus(logits)
 
 
-def window_loss(targets: Any, logits: Any, smoothing: float = 0.0) -> Any:
+def _mean_over(mask: Any, each: Any) -> Any:
+    """Mean of the masked frames, (batch, n_frames, n_labels) -> (batch, n_labels); 0 for none."""
+    frames = ops.cast(mask, each.dtype)
+    return ops.sum(each * frames, axis=1) / ops.maximum(ops.sum(frames, axis=1), 1)
+
+
+def window_loss(targets: Any, logits: Any, smoothing: float, call_frames: float) -> Any:
     """Cross-entropy of each clip's pooled logits, and of the background's frames.
+
+    Pooled logits are content with one moment of a call, and its event may then be too short; the
+    mean over a call's frames asks for all of it, which a clip that was cut loosely cannot give.
 
     Parameters
     ----------
@@ -50,16 +61,18 @@ def window_loss(targets: Any, logits: Any, smoothing: float = 0.0) -> Any:
     logits : tensor of the same shape
     smoothing : float
         Share of doubt in every target, 0 to 0.5: keeps scores comparable from model to model.
+    call_frames : float
+        Share of the mean over a call's frames in the loss of a call, 0 to 1.
     """
     calls = ops.equal(targets, 1.0)
     background = ops.equal(targets, 0.0)
     has_call = ops.cast(ops.any(calls, axis=1), logits.dtype)
     has_background = ops.cast(ops.any(background, axis=1), logits.dtype)
     miss = has_call * _cross_entropy(pooled(logits, calls), smoothing)
-    frames = ops.cast(background, logits.dtype)
-    each = _cross_entropy(-logits, smoothing) * frames
-    false = ops.sum(each, axis=1) / ops.maximum(ops.sum(frames, axis=1), 1)
+    faint = _mean_over(calls, _cross_entropy(logits, smoothing))
+    false = _mean_over(background, _cross_entropy(-logits, smoothing))
     hard = has_background * _cross_entropy(-pooled(logits, background), smoothing)
+    miss = (1 - call_frames) * miss + call_frames * faint
     return ops.mean(miss + false + HARD_BACKGROUND_WEIGHT * hard)
 
 
@@ -142,11 +155,15 @@ def fit(
     optimizer = keras.optimizers.AdamW(
         _schedule(settings, steps), weight_decay=settings.fit.weight_decay
     )
-    step = _step_function(network, optimizer, settings.fit.label_smoothing)
+    step = _step_function(network, optimizer, settings.fit)
     pairs = _by_length(trained, validation) if validation is not None else []
     validate = _validator(network, pairs)
+    mean = _MeanWeights(network, steps * settings.fit.epochs)
     for epoch in range(settings.fit.epochs):
-        loss = float(np.mean([float(step(*next(windows))) for _ in range(steps)]))
+        loss = 0.0
+        for _ in range(steps):
+            loss += float(step(*next(windows))) / steps
+            mean.count_step()
         row = {"epoch": epoch + 1.0, "loss": loss}
         if pairs:
             row |= validate()
@@ -154,6 +171,33 @@ def fit(
         if progress is not None:
             progress(epoch + 1, row)
     return trained
+
+
+class _MeanWeights:
+    """Gives a network, after its last step, the mean of its weights over the last steps.
+
+    One net in place of many, and less a matter of where the last step happened to end (Izmailov et
+    al., UAI 2018). Weights change little by then, so the normalisation's averages, being weights
+    too, still fit.
+    """
+
+    def __init__(self, network: Any, n_steps: int) -> None:
+        self._network, self._left = network, n_steps
+        self._first = int(n_steps * AVERAGED_SHARE)
+        self._mean: list[FloatArray] = []
+        self._n = 0
+
+    def count_step(self) -> None:
+        """To be called after every step."""
+        self._left -= 1
+        if self._left < self._first and self._left % AVERAGED_STEP == 0:
+            weights, self._n = self._network.get_weights(), self._n + 1
+            self._mean = [
+                mean + (now - mean) / self._n
+                for mean, now in zip(self._mean or weights, weights, strict=True)
+            ]
+        if self._left == 0:
+            self._network.set_weights(self._mean)
 
 
 def _schedule(settings: TrainSettings, steps: int) -> Any:
@@ -167,13 +211,14 @@ def _schedule(settings: TrainSettings, steps: int) -> Any:
     )
 
 
-def _step_function(network: Any, optimizer: Any, smoothing: float) -> Any:
+def _step_function(network: Any, optimizer: Any, settings: FitSettings) -> Any:
     optimizer.build(network.trainable_variables)
+    shares = settings.label_smoothing, settings.call_frames
 
     @tf.function(reduce_retracing=True, autograph=False)
     def step(features: Any, targets: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = window_loss(targets, network(features, training=True), smoothing)
+            loss = window_loss(targets, network(features, training=True), *shares)
         gradients = tape.gradient(loss, network.trainable_variables)
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss

@@ -23,16 +23,19 @@ EVENT_WEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Scored:
-    """Frame scores of one label in one made recording, with its true calls.
+    """Frame scores of one label in one recording, with its true calls.
 
     Attributes
     ----------
     scores : array of float32, shape (n_frames,)
     calls : tuple of (start_s, end_s)
+    is_made : bool
+        Whether it was made of clips; else it was annotated.
     """
 
     scores: FloatArray
     calls: tuple[tuple[float, float], ...]
+    is_made: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def learn_rules(
     Parameters
     ----------
     scored : sequence of Scored
-        Made recordings of all folds, not empty.
+        Recordings of all folds, not empty.
     lengths_s : sequence of float
         Lengths of the label's calls; durations are tried as shares of them.
     timebase : Timebase

@@ -223,11 +223,11 @@ def clip_lengths(path: Path, lengths_s: Mapping[str, NDArray[np.float64]]) -> No
 
 
 def counts_against_truth(path: Path, recordings: pd.DataFrame) -> None:
-    """Calls counted in made recordings against those laid in; areas are numbers of recordings.
+    """Calls counted in recordings against the truth; areas are numbers of recordings.
 
     Columns of ``recordings``: ``label``, ``true_calls``, ``counted_calls``.
     """
-    with _canvas(path, "Counts in made recordings", height_in=6.5) as (axes,):
+    with _canvas(path, "Counts in recordings of held-out sources", height_in=6.5) as (axes,):
         labels = recordings.groupby("label", sort=False)
         for i, (label, rows) in enumerate(labels):
             error = (rows["counted_calls"] - rows["true_calls"]).abs().mean()

@@ -22,7 +22,7 @@ from training.pictures import Features, Waveform
 
 @dataclass(frozen=True)
 class RuleFit:
-    """How the event rules did on made recordings of held-out sources.
+    """How the event rules did on recordings of held-out sources.
 
     Attributes
     ----------

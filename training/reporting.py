@@ -34,6 +34,15 @@ RULES_HOW = (
     "did the same with the validation sources. The rules of least count error on all of these, in "
     "the middle of the flat region, were taken."
 )
+RULES_HOW_ANNOTATED = (
+    "Each fold's model scored the annotated recordings that it had not met; the final model did "
+    "the same with those of validation. The rules of least count error on all of these, in the "
+    "middle of the flat region, were taken."
+)
+HOW_EXPECTED_ANNOTATED = (
+    "Annotated recordings that the scoring model had not met (cross-fitted, and the final model on "
+    "those of validation). The rules were chosen on these same recordings, so expect more error."
+)
 HOW_EXPECTED = (
     "Made recordings of sources that the scoring model had not met (cross-fitted over folds of "
     "sources, and the final model on the validation sources). The rules were chosen on these same "
@@ -194,8 +203,8 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
         changes=data.changes,
         reports=split_reports(data),
         rules=_named_rules(run),
-        rules_how=RULES_HOW,
-        expected=_expected(settings, run),
+        rules_how=RULES_HOW if run.cross_fit.is_on_made else RULES_HOW_ANNOTATED,
+        expected=_expected(run),
         parity=[
             Parity(
                 one.variant,
@@ -240,24 +249,25 @@ def _split_counts(run: ModelRun) -> list[SplitCount]:
     return counts
 
 
-def _expected(settings: TrainSettings, run: ModelRun) -> ExpectedCounts:
+def _expected(run: ModelRun) -> ExpectedCounts:
     crossed = run.cross_fit
-    recording_s = settings.rules.recording_s
     n_recordings = max(len(scored) for scored in crossed.scored)
     n_silent, n_false = 0, 0
+    frames = max(sum(len(one.scores) for one in scored) for scored in crossed.scored)
+    hours = frames * crossed.timebase.frame_s / 3600
     for scored, learned in zip(crossed.scored, crossed.learned, strict=True):
         silent = [one for one in scored if not one.calls]
         if silent:
-            n_silent += len(silent)
+            n_silent += sum(len(one.scores) for one in silent)
             n_false += count_error(silent, learned.rules, crossed.timebase).n_events
-    silent_h = n_silent * recording_s / 3600
+    silent_h = n_silent * crossed.timebase.frame_s / 3600
     return ExpectedCounts(
-        how=HOW_EXPECTED,
+        how=HOW_EXPECTED if crossed.is_on_made else HOW_EXPECTED_ANNOTATED,
         recordings=n_recordings,
         calls=sum(learned.error.n_calls for learned in crossed.learned),
-        hours=n_recordings * recording_s / 3600,
+        hours=hours,
         background_hours=silent_h,
         count_error=float(np.mean([one.error.count_error for one in crossed.learned])),
-        recording_s=recording_s,
+        recording_s=hours * 3600 / n_recordings,
         false_events_per_hour=n_false / silent_h if silent_h else None,
     )

@@ -102,6 +102,9 @@ class FitSettings(Settings):
     label_smoothing: float = Field(
         0.03, ge=0, lt=0.5, description="doubt in every target; keeps scores from saturating"
     )
+    call_frames: float = Field(
+        0.0, ge=0, le=1, description="how far all of a call is asked for; annotations raise it"
+    )
 
 
 class ClipSettings(Settings):

@@ -42,6 +42,8 @@ LEAST_BINS = 24
 # A training window is this much longer than a long call, and a number of frames within these.
 WINDOW_ROOM, WINDOW_FRAMES = 1.3, (32, 128)
 SHORT_CALL, LONG_CALL = 0.1, 0.95
+# ``fit.call_frames`` for calls that were marked from start to end.
+CALL_FRAMES = 0.5
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,15 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     ----------
     settings : TrainSettings
         Whatever of ``models`` and ``fit.window_s`` was given is left as it is; without
-        ``clips.annotations`` all is.
+        ``clips.annotations`` all is. Where no call comes from a clip, which may be cut loosely, all
+        of a call is asked for.
 
     Returns
     -------
     settings : TrainSettings
     facts : CallFacts or None
-        What they were suited to; ``None`` where nothing was changed, as when no call stands out.
+        What they were suited to; ``None`` where front ends and window were left as they are, as
+        when no call stands out.
 
     Raises
     ------
@@ -87,7 +91,14 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     """
     has_models = "models" in settings.model_fields_set
     has_window = "window_s" in settings.fit.model_fields_set
-    if settings.clips.annotations is None or (has_models and has_window):
+    if settings.clips.annotations is None:
+        return settings, None
+    if "call_frames" not in settings.fit.model_fields_set and not any(
+        settings.clips.labels.values()
+    ):
+        fit = settings.fit.model_copy(update={"call_frames": CALL_FRAMES})
+        settings = settings.model_copy(update={"fit": fit})
+    if has_models and has_window:
         return settings, None
     facts = call_facts(annotated_calls(settings.clips), tuple(settings.clips.labels))
     if facts is None:
