@@ -73,29 +73,26 @@ def find_recordings(
     for path in given:
         if not is_url(path) and not os.path.lexists(path):
             raise CallcountError(f"{_printable(path)} does not exist.", _near(path))
-    local = _local([path for path in given if not is_url(path)], exclude)
+    base = _base([path for path in given if not is_url(path)])
+    seen = {_identity(os.fspath(exclude))} if exclude is not None else set()
     remote = _remote([path for path in given if is_url(path)], exclude)
-    found: dict[bytes, Recording] = {}
+    keys: set[bytes] = set()
+    found: list[Recording] = []
     for path in given:
-        for key, one in (remote if is_url(path) else local)[path]:
-            found.setdefault(key, one)
+        for key, one in remote[path] if is_url(path) else _keyed(path, base, seen):
+            if key not in keys:
+                keys.add(key)
+                found.append(one)
     if not found:
         where = ", ".join(_printable(shown(path)) for path in given) or "no path at all"
         raise CallcountError(
             f"no recordings in {where}: looked for {' '.join(suffixes())}, below it too.",
             "Check the path, or name a file itself: it is taken whatever its suffix.",
         )
-    return _named_apart(found.values())
+    return _named_apart(found)
 
 
 _Keyed = list[tuple[bytes, Recording]]  # with what tells that two paths lead to one file
-
-
-def _local(given: list[str], exclude: str | Path | None) -> dict[str, _Keyed]:
-    """The recordings that each path of this machine leads to."""
-    base = _base(given)
-    seen = {_identity(os.fspath(exclude))} if exclude is not None else set()
-    return {path: list(_keyed(path, base, seen)) for path in dict.fromkeys(given)}
 
 
 def _keyed(path: str, base: str, seen: set[tuple[int, int]]) -> Iterator[tuple[bytes, Recording]]:

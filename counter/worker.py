@@ -7,6 +7,7 @@ it found.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -73,6 +74,7 @@ def work(order: ScanOrder, connection: Connection, other_end: Connection) -> Non
     the end of the parent is seen.
     """
     other_end.close()
+    gc.freeze()  # what a fork shares stays shared: the collector would touch all of it
     _be_quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the parent decides
     tell = _Teller(connection)
