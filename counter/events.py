@@ -86,7 +86,7 @@ def spans(smoothed: FloatArray, rules: EventRules, timebase: Timebase) -> list[S
     if not runs:
         return []
     joined = _join(runs, timebase.frames(rules.gap_s))
-    parted = _part(smoothed, joined, rules, timebase)
+    parted = part(smoothed, joined, rules, timebase)
     shortest = timebase.frames(rules.min_duration_s)
     longest = timebase.frames(rules.max_duration_s)
     return [(start, stop) for start, stop in parted if shortest <= stop - start <= longest]
@@ -116,11 +116,17 @@ def _join(runs: Sequence[Span], gap_frames: int) -> list[Span]:
     return joined
 
 
-def _part(
+def part_frames(rules: EventRules, timebase: Timebase) -> tuple[int, int]:
+    """Least frames of a piece, and most of a run that is never cut (rule 4)."""
+    piece_frames = max(timebase.frames(rules.min_duration_s), 1)
+    return piece_frames, max(timebase.frames(rules.part_s), 2 * piece_frames - 1)
+
+
+def part(
     smoothed: FloatArray, runs: Sequence[Span], rules: EventRules, timebase: Timebase
 ) -> list[Span]:
-    piece_frames = max(timebase.frames(rules.min_duration_s), 1)
-    whole_frames = max(timebase.frames(rules.part_s), 2 * piece_frames - 1)
+    """Rule 4 on runs that were joined, in order; all pieces, in order."""
+    piece_frames, whole_frames = part_frames(rules, timebase)
     done: list[Span] = []
     waiting = list(reversed(runs))
     while waiting:
@@ -180,17 +186,21 @@ def decode(
     for column, label in enumerate(labels):
         smoothed = smooth(scores[:, column], rules[label].smooth_s, timebase)
         for start, stop in spans(smoothed, rules[label], timebase):
-            peak = start + int(np.argmax(smoothed[start:stop]))
-            events.append(
-                Event(
-                    label=label,
-                    start_s=timebase.frame_start_s(start),
-                    end_s=min(timebase.frame_start_s(stop), duration_s),
-                    peak_s=min(timebase.frame_start_s(peak) + timebase.frame_s / 2, duration_s),
-                    score=float(smoothed[peak]),
-                )
-            )
+            heard = found_event(label, start, smoothed[start:stop], timebase)
+            events.append(heard.ended_by(duration_s))
     return tuple(sorted(events, key=lambda event: (event.start_s, event.label)))
+
+
+def found_event(label: str, start: int, smoothed: FloatArray, timebase: Timebase) -> Event:
+    """The event that begins with frame ``start``, from its own smoothed scores, one at least."""
+    peak = int(np.argmax(smoothed))
+    return Event(
+        label=label,
+        start_s=timebase.frame_start_s(start),
+        end_s=timebase.frame_start_s(start + len(smoothed)),
+        peak_s=timebase.frame_start_s(start + peak) + timebase.frame_s / 2,
+        score=float(smoothed[peak]),
+    )
 
 
 def match(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -56,6 +56,10 @@ class Event:
     end_s: float
     peak_s: float
     score: float
+
+    def ended_by(self, duration_s: float) -> Event:
+        """The same within a sound of that length: the last frame may reach beyond it."""
+        return replace(self, end_s=min(self.end_s, duration_s), peak_s=min(self.peak_s, duration_s))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ FLOORS = (
     | {"tags", "filenames", "summary"},
     {"journal", "detector", "evaluation", "mining", "spans", "clock"},
     {"scan", "scanstate", "output"},
-    {"worker"},
+    {"worker", "live"},
     {"pool", "clusterwork"},
     {"clusterjoin"},
     {"cluster"},
