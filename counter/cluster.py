@@ -24,10 +24,9 @@ from counter import __version__
 from counter.clusterjoin import Joiner
 from counter.clusterwork import BEGUN, ScanPlugin, Task, work_here
 from counter.errors import CallcountError
-from counter.pool import STALL_S, own_error
+from counter.pool import STALL_S, Progress, own_error
 from counter.records import FAILED, FileResult, Recording
 from counter.remote.urls import from_anywhere
-from counter.scan import Progress
 from counter.worker import ScanOrder
 
 Key = tuple[int, str, int]
@@ -61,7 +60,7 @@ class ClusterPool:
     stall_s : float
         Seconds without progress after which a recording is given up and its worker restarted.
     progress : callable, optional
-        Told the seconds of sound decoded since it was last called.
+        Told of what is decoded.
     """
 
     def __init__(
@@ -85,8 +84,10 @@ class ClusterPool:
 
     def __enter__(self) -> ClusterPool:
         where = self._cluster
-        # What goes wrong is told by us, in one line.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        # What goes wrong is told by us, in one line; some of Dask's loggers have their own level.
+        for name in ("distributed", *logging.root.manager.loggerDict):
+            if name.partition(".")[0] == "distributed":
+                logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             if isinstance(where, int):
                 where = self._local = LocalCluster(
@@ -186,7 +187,7 @@ class ClusterPool:
             elif told["kind"] == BEGUN:
                 one.worker = told["worker"]
             elif self.progress is not None:
-                self.progress(told["seconds"])
+                self.progress(one.task.recording, told["seconds"], told["claimed_s"])
         return ended
 
     def _waited_for(self) -> Iterator[tuple[Key, Any]]:

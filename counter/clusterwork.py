@@ -113,16 +113,16 @@ class _Teller:
         self._worker, self._topic, self._key = worker, topic, key
         self._untold_s = 0.0
         self._told_at_s = time.monotonic()
-        self._tell(BEGUN, 0.0)
+        self._tell(BEGUN)
 
-    def __call__(self, seconds: float) -> None:
+    def __call__(self, seconds: float, claimed_s: float) -> None:
         self._untold_s += seconds
         if time.monotonic() - self._told_at_s > _TELL_EVERY_S:
-            self._tell(HEARD, self._untold_s)
+            self._tell(HEARD, self._untold_s, claimed_s)
             self._told_at_s, self._untold_s = time.monotonic(), 0.0
 
-    def _tell(self, kind: str, seconds: float) -> None:
-        told = {"kind": kind, "key": self._key, "seconds": seconds}
+    def _tell(self, kind: str, seconds: float = 0.0, claimed_s: float = 0.0) -> None:
+        told = {"kind": kind, "key": self._key, "seconds": seconds, "claimed_s": claimed_s}
         self._worker.log_event(self._topic, {**told, "worker": self._worker.address})
 
 

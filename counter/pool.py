@@ -8,17 +8,18 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Protocol
 
 from counter.errors import CallcountError
 from counter.records import FAILED, FileResult, Recording
-from counter.scan import Progress
 from counter.worker import BEGUN, BROKEN, DONE, HEARD, News, ScanOrder, work
 
 STALL_S = 120.0
+# Told the seconds of a recording decoded since it was last called, and those that it claims.
+Progress = Callable[[Recording, float, float], None]
 # Recordings that a worker holds, per thread: so many that it never waits for the next.
 AHEAD = 4
 _LOOK_S = 0.2
@@ -31,7 +32,7 @@ class Pool(Protocol):
     Attributes
     ----------
     progress : callable or None
-        Told the seconds of sound decoded since it was last called.
+        Told of what is decoded.
     """
 
     progress: Progress | None
@@ -128,7 +129,7 @@ class ScanPool:
     stall_s : float
         Seconds without progress after which a recording is given up, > 0.
     progress : callable, optional
-        Told the seconds of sound decoded since it was last called.
+        Told of what is decoded.
     """
 
     def __init__(
@@ -215,7 +216,7 @@ class ScanPool:
             one = self._in_hand[news.number]
             one.is_begun, one.heard_at_s = True, time.monotonic()
             if news.kind == HEARD and self.progress is not None:
-                self.progress(news.value)
+                self.progress(one.recording, *news.value)
 
     def _stalled(self, now_s: float) -> Iterator[tuple[int, FileResult]]:
         """Give up what is silent, with the worker, as a thread that hangs cannot be ended."""

@@ -18,7 +18,8 @@ from counter.records import FAILED, OK, TRUNCATED, FileResult, FloatArray, Pictu
 from counter.soundfiles import AudioInfo
 from counter.stretches import Cut, Piece
 
-Progress = Callable[[float], None]
+# Told the seconds of sound decoded since it was last called, and those that the file claims.
+Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,7 @@ class Heard:
 def scan_recording(
     recording: Recording, job: ScanJob, progress: Progress | None = None
 ) -> FileResult:
-    """Scan one recording; what cannot be read is a result with status ``failed``.
-
-    ``progress`` is told the seconds of sound decoded since it was last called.
-    """
+    """Scan one recording; what cannot be read is a result with status ``failed``."""
     spec = job.detector.bundle.spec
     maker = PictureMaker(spec.sample_rate_hz) if job.pictures else None
     tags = Tags()
@@ -184,11 +182,11 @@ class _Ears:
     picture: PictureMaker | None
     progress: Progress | None
 
-    def hear(self, samples: FloatArray, rate_hz: int) -> None:
+    def hear(self, samples: FloatArray, stream: MonoStream) -> None:
         if self.picture is not None:
             self.picture.push(samples)
         if self.progress is not None:
-            self.progress(len(samples) / rate_hz)
+            self.progress(len(samples) / stream.sample_rate_hz, stream.info.duration_s)
 
 
 def cut_of(stream: MonoStream, detector: Detector) -> Cut:
@@ -204,7 +202,7 @@ def _listen(
     cut = cut_of(stream, detector)
     scores = StretchScores(detector, cut, part.start if part is not None else 0)
     for piece in stream.pieces(cut, part):
-        ears.hear(scores.push(piece), stream.sample_rate_hz)
+        ears.hear(scores.push(piece), stream)
     return Heard(
         info=stream.info,
         tags=tags,

@@ -55,7 +55,7 @@ class ScanOrder:
 
 
 class News(NamedTuple):
-    """What a worker tells: ``HEARD`` has seconds, ``DONE`` a result.
+    """What a worker tells: ``HEARD`` has seconds, and those claimed; ``DONE`` a result.
 
     ``BROKEN`` has an error that ends the scan, or the trace of one of our own over a recording.
 
@@ -119,7 +119,7 @@ class _Teller:
 
 def _scan(number: int, recording: Recording, job: ScanJob, tell: _Teller) -> FileResult:
     tell(News(BEGUN, number))
-    return scan_recording(recording, job, lambda seconds: tell(News(HEARD, number, seconds)))
+    return scan_recording(recording, job, lambda *heard: tell(News(HEARD, number, heard)))
 
 
 def _conclude(number: int, tell: _Teller, future: Future[FileResult]) -> None:

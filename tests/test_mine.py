@@ -215,7 +215,7 @@ class TestBadInput:
         assert (tmp_path / "mined/mine.csv").read_text() == filled
 
     def test_an_interrupt_leaves_nothing(self, mine, season, tmp_path, monkeypatch, capsys):
-        def interrupted(progress):
+        def interrupted(progress, recording):
             signal.raise_signal(signal.SIGINT)
             monkeypatch.undo()
 

@@ -81,11 +81,17 @@ def test_no_recording_gives_no_result(order):
 
 def test_what_is_wanted_comes_along_and_progress_adds_up(order, season):
     told = []
-    found = results(replace(order, pictures=True, scores=True), season, progress=told.append)
+    found = results(
+        replace(order, pictures=True, scores=True), season, progress=lambda *one: told.append(one)
+    )
     for result in found:
         assert result.picture is not None
         assert len(result.scores) == len(result.picture.scores)
-    assert sum(told) == pytest.approx(sum(result.scanned_s for result in found))
+    heard_s = sum(seconds for _, seconds, _ in told)
+    assert heard_s == pytest.approx(sum(result.scanned_s for result in found))
+    assert {(one.name, claimed_s) for one, _, claimed_s in told} == {
+        (result.recording.name, result.duration_s) for result in found
+    }
 
 
 def test_when_it_is_stopped_what_is_finished_was_given_out_and_no_more(order, season):

@@ -248,9 +248,10 @@ def test_progress_adds_up_to_what_was_scanned(tmp_path, job):
     told = []
     path = write(tmp_path / "a.wav", calls(35.0, ()), MODEL_RATE_HZ)
     (recording,) = find_recordings([path])
-    result = scan_recording(recording, job, told.append)
+    result = scan_recording(recording, job, lambda *heard: told.append(heard))
     assert len(told) > 1
-    assert sum(told) == pytest.approx(result.scanned_s)
+    assert sum(seconds for seconds, _ in told) == pytest.approx(result.scanned_s)
+    assert {claimed_s for _, claimed_s in told} == {35.0}
 
 
 def test_pictures_show_the_scores_that_the_rules_saw(tmp_path, detector):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import sys
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from counter.audio import probe
-from counter.errors import AudioError
 from counter.evaluation.comparison import Measure
 from counter.records import FAILED, FileResult, Recording
-from counter.remote.urls import is_url
 
 # In a pipe nothing is wrapped or cut.
 PIPE_WIDTH = 10_000
@@ -54,10 +50,13 @@ def measure_cells(measure: Measure) -> tuple[str, str]:
 class ScanProgress:
     """A bar in seconds of audio on a terminal, nothing in a pipe; a context manager.
 
+    How long recordings are is known when they are begun; the others are taken to hold as many
+    seconds a byte.
+
     Parameters
     ----------
     recordings : sequence of Recording
-        What is to be scanned; their lengths are read from their headers while scanning goes on.
+        What is to be scanned.
     n_done : int
         Recordings that are done already.
     """
@@ -65,7 +64,6 @@ class ScanProgress:
     def __init__(self, recordings: Sequence[Recording], *, n_done: int = 0) -> None:
         console = stderr()
         self._is_shown = console.is_terminal
-        self._recordings = recordings
         self._bar = Progress(
             TextColumn("{task.fields[done]}/{task.fields[files]} files"),
             BarColumn(),
@@ -78,45 +76,49 @@ class ScanProgress:
         self._task = self._bar.add_task(
             "scan", total=None, done=n_done, files=n_done + len(recordings), speed=""
         )
-        self._lock = threading.Lock()
-        self._scanned_s = 0.0
-        self._is_over = threading.Event()
+        self._scanned_s = self._known_s = 0.0
+        self._left_bytes = sum(_size(one) for one in recordings)
+        self._known_bytes = 0
+        self._begun: set[str] = set()
 
     def __enter__(self) -> ScanProgress:
         self._started_s = time.perf_counter()
         self._bar.start()
-        if self._is_shown:
-            threading.Thread(target=self._measure, daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._is_over.set()
         self._bar.stop()
 
-    def advance(self, seconds: float) -> None:
-        """More sound was scanned; from any thread."""
-        with self._lock:
-            self._scanned_s += seconds
-            scanned_s = self._scanned_s
+    def advance(self, recording: Recording, seconds: float, claimed_s: float) -> None:
+        """More of a recording was scanned, of so many seconds that it claims to hold."""
+        if recording.name not in self._begun:
+            self._begun.add(recording.name)
+            self._known_s += claimed_s
+            self._known_bytes += _size(recording)
+            self._left_bytes -= _size(recording)
+        self._scanned_s += seconds
         if self._is_shown:
-            speed = scanned_s / (time.perf_counter() - self._started_s)
-            self._bar.update(self._task, completed=scanned_s, speed=f"{speed:,.0f} x real time")
+            speed = self._scanned_s / (time.perf_counter() - self._started_s)
+            left_s = self._left_bytes * self._known_s / max(1, self._known_bytes)
+            self._bar.update(
+                self._task,
+                completed=self._scanned_s,
+                total=max(self._scanned_s, self._known_s + left_s),
+                speed=f"{speed:,.0f} x real time",
+            )
 
-    def finished(self) -> None:
-        """One more recording is done."""
+    def finished(self, recording: Recording) -> None:
+        """One more recording is done; one of which nothing was heard could not be read."""
+        if recording.name in self._begun:
+            self._begun.remove(recording.name)
+        else:
+            self._left_bytes -= _size(recording)
         self._n_done += 1
         self._bar.update(self._task, done=self._n_done)
 
-    def _measure(self) -> None:
-        total_s = 0.0
-        for recording in self._recordings:
-            if self._is_over.is_set() or is_url(recording.path):
-                return  # to ask a server for every header would take longer than it is worth
-            try:
-                total_s += probe(recording.path).duration_s
-            except (AudioError, OSError):
-                continue
-        self._bar.update(self._task, total=total_s)
+
+def _size(recording: Recording) -> int:
+    return max(0, recording.size_bytes)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def _listen(
                 heard.n_recordings += 1
             if result.status == FAILED:
                 heard.failed.append(result)
-            progress.finished()
+            progress.finished(result.recording)
     return heard
 
 

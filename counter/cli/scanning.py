@@ -85,7 +85,7 @@ def _scan(run: Run, left: Sequence[int], pool: Pool) -> bool:
                 kept = None if result.scores is None else logits_of(result.scores)
                 run.journal.add(result, kept)
                 plots.add(left[number], result)
-                progress.finished()
+                progress.finished(result.recording)
             missing = plots.missing()
             for number, result in pool.results([plan.recordings[one] for one in missing], stop):
                 plots.draw(missing[number], result)
