@@ -156,6 +156,7 @@ class Scoring:
         self._n_samples = 0
         self._waiting: deque[Future[FloatArray]] = deque()
         self._scored: list[FloatArray] = []
+        self._n_taken = 0
 
     def push(self, samples: FloatArray) -> None:
         """Take the next samples, shape (n_samples,), any number."""
@@ -172,8 +173,18 @@ class Scoring:
             start += chunk
         self._held = self._held[start:]
 
+    def take(self) -> FloatArray:
+        """The scores of all chunks that were full, each once, shape (n_frames, n_labels)."""
+        while self._waiting:
+            self._collect()
+        nothing = np.zeros((0, len(self._detector.bundle.spec.labels)), dtype=np.float32)
+        taken = np.concatenate([nothing, *self._scored])
+        self._scored = []
+        self._n_taken += len(taken)
+        return taken
+
     def finish(self) -> FloatArray:
-        """Score what is left; all scores, shape (n_frames, n_labels), float32."""
+        """Score what is left; all scores not taken, shape (n_frames, n_labels), float32."""
         spec = self._detector.bundle.spec
         own = self._n_samples - self._n_before
         n_behind = max(0, own - self._n_own) if self._n_own is not None else 0
@@ -188,9 +199,8 @@ class Scoring:
             span = n_frames * spec.frame_samples + 2 * context
             self._submit(np.pad(rest[:span], (0, max(0, span - len(rest)))), n_frames)
             rest = rest[span - 2 * context :]
-        while self._waiting:
-            self._collect()
-        return np.concatenate(self._scored)[: spec.timebase.n_frames(own - n_behind)]
+        n_left = spec.timebase.n_frames(own - n_behind) - self._n_taken
+        return self.take()[:n_left]
 
     def _begin(self) -> None:
         self._is_begun = True

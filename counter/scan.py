@@ -240,8 +240,14 @@ class StretchScores:
         self.n_samples += len(own)
         return own
 
+    def take(self) -> FloatArray:
+        """The scores that are known, each once, shape (n_frames, n_labels)."""
+        taken = np.concatenate([*self._scores, self._scoring.take()])
+        self._scores = []
+        return taken
+
     def finish(self) -> FloatArray:
-        """All scores, shape (n_frames, n_labels)."""
+        """All scores that were not taken, shape (n_frames, n_labels)."""
         return np.concatenate([*self._scores, self._scoring.finish()])
 
 

@@ -98,15 +98,26 @@ def describe(path: str, file: sf.SoundFile) -> AudioInfo:
     if file.format == "SDS":  # libsndfile makes up the sound that a short one does not hold
         raise AudioError("a MIDI sample dump (SDS), which is not read; save it as WAV")
     rate_hz, channels, n_samples = file.samplerate, file.channels, file.frames
-    if not 1 <= channels <= _MAX_CHANNELS:
-        raise AudioError(f"claims {channels} channels; 1 to {_MAX_CHANNELS} can be read")
-    if rate_hz not in _RATES_HZ:
-        raise AudioError(f"claims {rate_hz} Hz; {_RATES_HZ[0]} to {_RATES_HZ[-1]} can be read")
+    check_shape(rate_hz, channels)
     if not n_samples:
         raise AudioError("holds no sound: 0 samples")
     if n_samples > 2**48:  # libsndfile's "unknown"
         n_samples = 0
     return AudioInfo(path, file.format, file.subtype, rate_hz, channels, n_samples)
+
+
+def check_shape(rate_hz: int, channels: int) -> None:
+    """Make sure that sound of this rate and number of channels can be scanned.
+
+    Raises
+    ------
+    AudioError
+        One of them is out of range.
+    """
+    if not 1 <= channels <= _MAX_CHANNELS:
+        raise AudioError(f"claims {channels} channels; 1 to {_MAX_CHANNELS} can be read")
+    if rate_hz not in _RATES_HZ:
+        raise AudioError(f"claims {rate_hz} Hz; {_RATES_HZ[0]} to {_RATES_HZ[-1]} can be read")
 
 
 class SoundReader:

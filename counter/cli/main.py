@@ -13,6 +13,7 @@ from counter.cli.demo import demo
 from counter.cli.estimate import estimate
 from counter.cli.evaluate import evaluate
 from counter.cli.info import info
+from counter.cli.listen import listen
 from counter.cli.mine import mine
 from counter.cli.sample import sample
 from counter.cli.scan import scan
@@ -30,7 +31,7 @@ def cli() -> None:
     """Count animal calls in long recordings: train on clips, scan recordings, get counts."""
 
 
-for command in (train, scan, status, evaluate, tune, sample, estimate, mine, demo, info):
+for command in (train, scan, listen, status, evaluate, tune, sample, estimate, mine, demo, info):
     cli.add_command(command)
 
 

@@ -238,11 +238,12 @@ def _cut(
     for (name, row), (first, _), clip in zip(named, spans, clips, strict=True):
         if not len(clip):
             raise AudioError(f"it ends before {row.start_s:.1f} s")
-        _write_clip(base / name, clip, rate_hz)
+        write_clip(base / name, clip, rate_hz)
         yield name, (first / rate_hz, (first + len(clip)) / rate_hz)
 
 
-def _write_clip(path: Path, clip: FloatArray, rate_hz: int) -> None:
+def write_clip(path: Path, clip: FloatArray, rate_hz: int) -> None:
+    """Write one clip, which says that callcount made it; mono, its folder being there."""
     with (
         atomic_write(path) as temporary,
         sf.SoundFile(temporary, "w", rate_hz, 1, format="FLAC", subtype="PCM_24") as file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -134,6 +134,10 @@ class JsonLines(OneFile):
 
 def _json_lines(events: ScanEvents) -> Iterator[str]:
     columns = events.columns
-    for row in events:
-        values = {name: row.value(name) for name in columns}
-        yield json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
+    return (json_line(row, columns) for row in events)
+
+
+def json_line(row: EventRow, columns: Sequence[str]) -> str:
+    """An event as one line of JSON."""
+    values = {name: row.value(name) for name in columns}
+    return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"

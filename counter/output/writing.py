@@ -63,7 +63,7 @@ def write_csv(
     OutputError
         The file cannot be written; what stood at ``path`` is unchanged.
     """
-    line = _line_maker(delimiter, is_safe=_IS_SAFE.get())
+    line = line_maker(delimiter)
     with (
         atomic_write(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
@@ -72,7 +72,9 @@ def write_csv(
         file.writelines(map(line, rows))
 
 
-def _line_maker(delimiter: str, *, is_safe: bool) -> Callable[[Sequence[object]], str]:
+def line_maker(delimiter: str = ",") -> Callable[[Sequence[object]], str]:
+    """What makes lines of ``write_csv`` from rows, for a table that grows."""
+    is_safe = _IS_SAFE.get()
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator=_LINE_END)
 

@@ -1,0 +1,74 @@
+"""Mono sound in, events out, as a scan of the same sound would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from counter.config import EventRules
+from counter.detector import CHUNK_S, Detector
+from counter.live.decoding import LiveDecoder
+from counter.records import Event, FloatArray
+from counter.scan import StretchScores
+from counter.stretches import Cut, StretchResampler
+
+# Scored at once: what a frame waits for its chunk, against the context that each chunk costs anew.
+LIVE_CHUNK_S = 0.25
+
+
+class Listener:
+    """Events of one sound as it comes, those of ``scan`` bit for bit; each as soon as it is sure.
+
+    Parameters
+    ----------
+    detector : Detector
+        Samples to scores, with chunks of ``LIVE_CHUNK_S``.
+    rules : mapping from label to EventRules
+        Scores to events.
+    rate_hz : int
+        Of the sound.
+    """
+
+    def __init__(self, detector: Detector, rules: Mapping[str, EventRules], rate_hz: int) -> None:
+        spec = detector.bundle.spec
+        # where a scan begins to resample anew, so that the last bits of the samples agree
+        grid = max(1, spec.timebase.frames(CHUNK_S)) * spec.frame_samples
+        cut = Cut.of((rate_hz, spec.sample_rate_hz), grid, detector.context_samples)
+        self._resampler = StretchResampler(cut)
+        self._scores = StretchScores(detector, cut)
+        self._decoder = LiveDecoder(spec.labels, rules, spec.timebase)
+        self._model_hz = spec.sample_rate_hz
+        self._rate_hz = rate_hz
+        self._n_samples = 0
+        self.latest = np.zeros(len(spec.labels), dtype=np.float32)
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of sound so far."""
+        return self._n_samples / self._rate_hz
+
+    def push(self, mono: FloatArray) -> list[Event]:
+        """Take the next samples, shape (n_samples,), maybe none; the events that are sure now.
+
+        ``latest`` has the highest score of each label in what was scored last.
+        """
+        self._n_samples += len(mono)
+        for piece in self._resampler.push(mono):
+            self._scores.push(piece)
+        return self._decoder.push(self._seen(self._scores.take()))
+
+    def finish(self) -> list[Event]:
+        """The sound is over: all other events, as at the end of a recording."""
+        if not self._n_samples:
+            return []
+        for piece in self._resampler.finish():
+            self._scores.push(piece)
+        events = self._decoder.push(self._seen(self._scores.finish()))
+        length_s = self._scores.n_samples / self._model_hz
+        return [event.ended_by(length_s) for event in events] + self._decoder.finish(length_s)
+
+    def _seen(self, scores: FloatArray) -> FloatArray:
+        if len(scores):
+            self.latest = scores.max(axis=0)
+        return scores
