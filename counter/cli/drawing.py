@@ -34,22 +34,24 @@ class PlotKeeper:
     """
 
     def __init__(self, plan: ScanPlan, journal: Journal) -> None:
+        self._plan = plan
+        self._names: dict[str, str] = {}
+        self._kept: list[tuple[int, int]] = []  # a heap of calls and minus the position
+        self._drawing: dict[int, Future[None]] = {}
+        if plan.settings.plots:
+            self._begin(journal)
+
+    def _begin(self, journal: Journal) -> None:
         from counter.output.names import plot_names
         from counter.output.plots import PlotSettings, RecordingPlotter
 
-        spec = plan.bundle.spec
+        plan = self._plan
         threshold = min(rules.threshold for rules in plan.rules.values())
-        self._plan = plan
-        self._plotter = RecordingPlotter(
-            PlotSettings(plan.bands, threshold, spec.sample_rate_hz / 2)
-        )
-        self._names: dict[str, str] = {}
-        self._kept: list[tuple[int, int]] = []  # a heap of calls and minus the position
-        if plan.settings.plots:
-            self._names = plot_names(one.name for one in plan.recordings)
-            self._kept = [(calls, -at) for calls, at in journal.most_calls(MAX_PLOTS)]
-            heapq.heapify(self._kept)
-        self._drawing: dict[int, Future[None]] = {}
+        settings = PlotSettings(plan.bands, threshold, plan.bundle.spec.sample_rate_hz / 2)
+        self._plotter = RecordingPlotter(settings)
+        self._names = plot_names(one.name for one in plan.recordings)
+        self._kept = [(calls, -at) for calls, at in journal.most_calls(MAX_PLOTS)]
+        heapq.heapify(self._kept)
 
     def __enter__(self) -> PlotKeeper:
         self._pool = ThreadPoolExecutor(self._plan.n_threads, thread_name_prefix="draw")
