@@ -15,6 +15,7 @@ from counter.cli.evaluate import evaluate
 from counter.cli.info import info
 from counter.cli.listen import listen
 from counter.cli.mine import mine
+from counter.cli.report import report
 from counter.cli.sample import sample
 from counter.cli.scan import scan
 from counter.cli.status import status
@@ -31,7 +32,10 @@ def cli() -> None:
     """Count animal calls in long recordings: train on clips, scan recordings, get counts."""
 
 
-for command in (train, scan, listen, status, evaluate, tune, sample, estimate, mine, demo, info):
+for command in (
+    *(train, scan, listen, status, evaluate, tune),
+    *(sample, estimate, mine, report, demo, info),
+):
     cli.add_command(command)
 
 

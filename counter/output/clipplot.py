@@ -16,7 +16,6 @@ from counter.records import FloatArray
 _WIDTH, _HEIGHT = 1400, 480
 _PANEL = Box(90, 66, 1380, 410)
 _TITLE, _TEXT = Font(22, bold=True), Font(18)
-_FFT_S = 0.032
 _QUIET_SHARE, _LOUD_SHARE = 0.4, 0.999
 _LEAST_RANGE_DB = 20.0
 _TICK = 6
@@ -52,6 +51,28 @@ class ClipFacts:
     freq_max_hz: float
 
 
+@dataclass(frozen=True)
+class SpectrogramView:
+    """What of a clip's spectrogram is shown, and how large.
+
+    Attributes
+    ----------
+    sample_rate_hz : int
+        Samples per second.
+    freq_max_hz : float
+        Upper end of the frequency axis, > 0.
+    size : (int, int)
+        Width and height, pixels.
+    fft_s : float
+        Length of a spectrum, seconds.
+    """
+
+    sample_rate_hz: int
+    freq_max_hz: float
+    size: tuple[int, int]
+    fft_s: float = 0.032
+
+
 def draw_clip(samples: FloatArray, facts: ClipFacts, path: Path) -> None:
     """Draw a clip as PNG, 1400 pixels wide: time in seconds, frequency in kHz.
 
@@ -70,7 +91,8 @@ def draw_clip(samples: FloatArray, facts: ClipFacts, path: Path) -> None:
         The file cannot be written.
     """
     canvas = Canvas.blank(_HEIGHT, _WIDTH)
-    canvas.view(_PANEL)[:] = _image(samples, facts)
+    view = SpectrogramView(facts.sample_rate_hz, facts.freq_max_hz, (_PANEL.width, _PANEL.height))
+    canvas.view(_PANEL)[:] = spectrogram_shades(samples, view)
     canvas.frame(_PANEL, BLACK)
     canvas.text((_PANEL.left, 6), fitted(facts.title, _TITLE, _PANEL.width), _TITLE)
     canvas.text((_PANEL.left, 36), fitted(facts.question, _TEXT, _PANEL.width), _TEXT)
@@ -111,28 +133,40 @@ def _draw_frequencies(canvas: Canvas, freq_max_hz: float) -> None:
     canvas.text_upwards((24, (_PANEL.top + _PANEL.bottom) // 2), "frequency (kHz)", _TEXT)
 
 
-def _image(samples: FloatArray, facts: ClipFacts) -> NDArray[np.uint8]:
-    """Palette indices of the panel, shape (height, width)."""
+def spectrogram_shades(samples: FloatArray, view: SpectrogramView) -> NDArray[np.uint8]:
+    """Shades of ``style.palette`` for a clip's spectrogram, its contrast fitted to the clip.
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n_samples,)
+        The clip, mono; at least one sample.
+    view : SpectrogramView
+        What is shown.
+
+    Returns
+    -------
+    array of uint8, shape (height, width)
+        0 to ``style.N_SHADES - 1``, the highest frequency in the first row.
+    """
     from PIL import Image
 
-    levels_db = _levels_db(samples, facts)
+    levels_db = _levels_db(samples, view)
     quiet, loud = np.quantile(levels_db, (_QUIET_SHARE, _LOUD_SHARE))
     scaled = (levels_db - quiet) / max(loud - quiet, _LEAST_RANGE_DB) * (N_SHADES - 1)
     shades = np.clip(np.rint(scaled), 0, N_SHADES - 1).astype(np.uint8)
     image = Image.fromarray(np.ascontiguousarray(shades[::-1]))
-    size = (_PANEL.width, _PANEL.height)
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(image.resize(view.size, Image.Resampling.BILINEAR))
 
 
-def _levels_db(samples: FloatArray, facts: ClipFacts) -> NDArray[np.float64]:
+def _levels_db(samples: FloatArray, view: SpectrogramView) -> NDArray[np.float64]:
     """Power in decibels, shape (n_bins, n_columns), from 0 Hz to the axis's end."""
-    n_fft = max(64, 2 * round(_FFT_S * facts.sample_rate_hz / 2))
+    n_fft = max(64, 2 * round(view.fft_s * view.sample_rate_hz / 2))
     padded = np.pad(samples, (n_fft // 2, n_fft // 2))
-    starts = np.linspace(0, len(padded) - n_fft, _PANEL.width).astype(np.int64)
+    starts = np.linspace(0, len(padded) - n_fft, view.size[0]).astype(np.int64)
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[starts]
     power = np.abs(np.fft.rfft(frames * np.hanning(n_fft + 1)[:-1])) ** 2
     levels_db = 10 * np.log10(power.T + 1e-12)
-    bin_hz = facts.sample_rate_hz / n_fft
-    n_bins = max(2, round(facts.freq_max_hz / bin_hz) + 1)
+    bin_hz = view.sample_rate_hz / n_fft
+    n_bins = max(2, round(view.freq_max_hz / bin_hz) + 1)
     missing = max(0, n_bins - len(levels_db))
     return np.pad(levels_db[:n_bins], ((0, missing), (0, 0)), constant_values=levels_db.min())

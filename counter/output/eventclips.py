@@ -126,10 +126,15 @@ def _by_score(row: EventRow) -> tuple[float, str, int]:
 
 def _by_chance(seed: int) -> Callable[[EventRow], tuple[bytes, str, int]]:
     def key(row: EventRow) -> tuple[bytes, str, int]:
-        text = f"{seed}\0{row.event}\0{row.recording}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=16).digest(), row.recording, row.event
+        return lot(seed, row.recording, row.event), row.recording, row.event
 
     return key
+
+
+def lot(seed: int, recording: str, event: int) -> bytes:
+    """What an event draws, from its recording's name and its number in it: lowest goes first."""
+    text = f"{seed}\0{event}\0{recording}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def write_clips(folder: Path, rows: Sequence[EventRow], margin_s: float) -> list[str]:

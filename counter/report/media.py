@@ -1,0 +1,182 @@
+"""Events to see and hear: a small spectrogram and compressed sound of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile as sf
+from numpy.typing import NDArray
+from PIL import Image
+
+from counter.audio import probe
+from counter.errors import AudioError
+from counter.output.clipplot import SpectrogramView, spectrogram_shades
+from counter.output.style import palette
+from counter.records import Event, FloatArray
+from counter.spans import read_spans
+from counter.timebase import Timebase
+
+# Every browser plays MP3 and shows WebP; MP3 takes these rates. (Ogg Vorbis takes 1.4 times as much
+# at equal loudness of the noise, and older Safaris play neither it nor Opus.)
+_RATES_HZ = (16_000, 24_000, 32_000, 48_000)
+_MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE"}
+_MP3_LEVEL = 0.6  # of libsndfile: 0 best, 1 smallest; about 30 kbit/s of forest at 16 kHz
+_SIZE = (360, 150)
+_WEBP_QUALITY = 72
+# What rises above this is not heard; it is slowed down so often, as bat detectors do.
+_AUDIBLE_HZ = 20_000
+_SLOWED = 10
+_MARGIN_S, _LONGEST_S = 1.0, 12.0
+_FFT_S = 0.032
+_PEAK = 0.9
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An event to show, and the band that it was listened for in."""
+
+    row: int
+    event: Event
+    low_hz: float
+    high_hz: float
+
+    @property
+    def slowed(self) -> int:
+        """How many times slower it is played than it was."""
+        return _SLOWED if self.high_hz > _AUDIBLE_HZ else 1
+
+    @property
+    def rate_hz(self) -> int:
+        """Rate that it is read at: the lowest that holds its band with some room."""
+        needed_hz = 2.1 * self.high_hz / self.slowed
+        rates_hz = (rate for rate in _RATES_HZ if rate >= needed_hz)
+        return next(rates_hz, _RATES_HZ[-1]) * self.slowed
+
+    def span_s(self) -> tuple[float, float]:
+        """What is cut: the event and a little around it; of a long one what is around its peak."""
+        margin_s, longest_s = _MARGIN_S / self.slowed, _LONGEST_S / self.slowed
+        start_s, end_s = self.event.start_s - margin_s, self.event.end_s + margin_s
+        if end_s - start_s > longest_s:
+            start_s = max(start_s, min(self.event.peak_s - longest_s / 2, end_s - longest_s))
+            end_s = start_s + longest_s
+        return max(0.0, start_s), end_s
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """An event as it is shown.
+
+    Attributes
+    ----------
+    picture, sound : bytes
+        WebP and MP3.
+    start_s, end_s : float
+        What was cut, seconds from the recording's start.
+    freq_max_hz : float
+        Upper end of the picture; the lower is 0.
+    slowed : int
+        How many times slower than real time the sound plays.
+    """
+
+    picture: bytes
+    sound: bytes
+    start_s: float
+    end_s: float
+    freq_max_hz: float
+    slowed: int
+
+
+Found = dict[int, Cutting | str]
+
+
+def cut_events(
+    wanted: Mapping[str, Sequence[Wanted]], files: Mapping[str, object], n_threads: int
+) -> Iterator[Found]:
+    """Cut events, recording by recording; the order is that in which recordings are done.
+
+    Parameters
+    ----------
+    wanted : mapping of str to sequence of Wanted
+        Events of each recording.
+    files : mapping of str to path or URL
+        Where each recording is; those that are gone are missing.
+    n_threads : int
+        Recordings read at a time.
+
+    Yields
+    ------
+    dict
+        Of one recording: each event's cutting, or in words why there is none, by row.
+    """
+
+    def one(item: tuple[str, Sequence[Wanted]]) -> Found:
+        file = files.get(item[0])
+        if file is None:
+            return dict.fromkeys((one.row for one in item[1]), "The recording is not there.")
+        return _cut_recording(str(file), item[1])
+
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="cut") as pool:
+        yield from pool.map(one, wanted.items())
+
+
+def _cut_recording(file: str, wanted: Sequence[Wanted]) -> Found:
+    found: Found = {}
+    for rate_hz in sorted({one.rate_hz for one in wanted}):
+        of_rate = sorted((one for one in wanted if one.rate_hz == rate_hz), key=_begin_s)
+        found.update(_cut_at(file, rate_hz, of_rate))
+    return found
+
+
+def _begin_s(one: Wanted) -> float:
+    return one.span_s()[0]
+
+
+def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted]) -> Found:
+    samples = Timebase(rate_hz, 1).samples
+    spans = [(samples(begin_s), samples(end_s)) for begin_s, end_s in map(Wanted.span_s, wanted)]
+    found: Found = {one.row: "The recording ends before." for one in wanted}
+    try:
+        own_rate_hz = probe(file).sample_rate_hz
+        clips = read_spans(file, rate_hz, spans)
+        for one, (first, _), clip in zip(wanted, spans, clips, strict=True):
+            if len(clip):
+                found[one.row] = _cutting(one, first, clip, own_rate_hz)
+    except (AudioError, sf.LibsndfileError, OSError) as error:
+        why = f"The recording cannot be read: {' '.join(str(error).split())}"
+        found.update((row, why) for row, one in found.items() if isinstance(one, str))
+    return found
+
+
+def _cutting(one: Wanted, first: int, clip: FloatArray, own_rate_hz: int) -> Cutting:
+    rate_hz = one.rate_hz
+    freq_max_hz = min(2 * one.high_hz, rate_hz / 2, own_rate_hz / 2)
+    view = SpectrogramView(rate_hz, freq_max_hz, _SIZE, _FFT_S / one.slowed)
+    return Cutting(
+        picture=_webp(spectrogram_shades(clip, view)),
+        sound=_mp3(clip, rate_hz // one.slowed),
+        start_s=first / rate_hz,
+        end_s=(first + len(clip)) / rate_hz,
+        freq_max_hz=freq_max_hz,
+        slowed=one.slowed,
+    )
+
+
+def _webp(shades: NDArray[np.uint8]) -> bytes:
+    image = Image.fromarray(palette()[shades])
+    data = io.BytesIO()
+    image.save(data, "WEBP", quality=_WEBP_QUALITY, method=4)
+    return data.getvalue()
+
+
+def _mp3(clip: FloatArray, rate_hz: int) -> bytes:
+    """The clip at an even loudness: a faint call is to be heard as well."""
+    data = io.BytesIO()
+    loudest = float(abs(clip).max())
+    sf.write(
+        data, clip * (_PEAK / max(loudest, 1e-4)), rate_hz, compression_level=_MP3_LEVEL, **_MP3
+    )
+    return data.getvalue()

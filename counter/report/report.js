@@ -1,0 +1,20 @@
+const words = new Intl.Collator(undefined, { numeric: true });
+const value = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;
+for (const button of document.querySelectorAll("th button")) button.onclick = () => {
+  const head = button.closest("th"), body = head.closest("table").tBodies[0];
+  const way = head.ariaSort === "descending" || (!head.ariaSort && !head.matches(".n")) ? 1 : -1;
+  const sorted = [...body.rows].sort((a, b) => way * words.compare(value(a, head.cellIndex), value(b, head.cellIndex)));
+  for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+  head.ariaSort = way > 0 ? "ascending" : "descending";
+  body.append(...sorted);
+};
+for (const box of document.querySelectorAll("[data-table]")) box.oninput = () => {
+  const rows = [...document.getElementById(box.dataset.table).tBodies[0].rows];
+  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(box.value.toLowerCase());
+  box.closest(".bar").querySelector("output").value = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+};
+for (const sound of document.querySelectorAll("audio")) {
+  sound.onplay = () => document.querySelectorAll("audio").forEach((other) => other === sound || other.pause());
+  sound.ontimeupdate = () => sound.parentNode.style.setProperty("--at", sound.currentTime / sound.duration || 0);
+}
+onbeforeprint = () => document.querySelectorAll("details").forEach((one) => (one.open = true));
