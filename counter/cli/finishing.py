@@ -17,6 +17,7 @@ from counter.bundle import BundleSpec
 from counter.cli.console import Pace, print_counts
 from counter.cli.drawing import draw_sums
 from counter.cli.placing import Placing, Remarks
+from counter.cli.reportplace import renew_report
 from counter.cli.scanplan import ScanPlan
 from counter.estimation.calibration import Calibration
 from counter.journal import Journal
@@ -88,6 +89,7 @@ def finish(run: Run, plots: Sequence[str], *, is_interrupted: bool) -> None:
     print_counts(results, spec.labels, pace, plan.paths.results)
     for remark in remarks.told():
         click.echo(remark, err=True)
+    renew_report(plan.paths, is_wanted=plan.settings.report and not is_interrupted)
 
 
 def calibrations_of(spec: BundleSpec) -> dict[str, Calibration]:

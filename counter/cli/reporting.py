@@ -11,10 +11,10 @@ from rich.progress import track
 
 from counter.bundle import DEFAULT_FILE, read_bundle
 from counter.cli.console import stderr, stdout
+from counter.cli.reportplace import report_path
 from counter.cli.running import n_threads
 from counter.cli.seasons import files_there
 from counter.errors import BundleError, CallcountError, ConfigError
-from counter.output.paths import OutputPaths
 from counter.output.reading import Results, read_results
 from counter.report.card import card_html
 from counter.report.choice import GalleryChoice, Group, choose_events
@@ -42,11 +42,6 @@ class ReportOptions:
     audio: Path | None = None
     estimates: Sequence[Path] = ()
     jobs: int | None = None
-
-
-def report_path(paths: OutputPaths) -> Path:
-    """Where the report of a scan goes, if nothing else is said."""
-    return paths.folder / "report.html"
 
 
 def run_report(results_csv: Path, output: Path | None, options: ReportOptions) -> None:

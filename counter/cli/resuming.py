@@ -9,6 +9,7 @@ import os
 from rich.markup import escape
 
 from counter.cli.console import stderr, stdout
+from counter.cli.reportplace import report_path
 from counter.cli.scanplan import ScanPlan
 from counter.journal import Journal
 from counter.records import FAILED
@@ -47,6 +48,7 @@ def is_written(plan: ScanPlan, journal: Journal) -> bool:
     files += [paths.summary(of) for of in ("site", "day", "hour")]
     files += [paths.overview] if plan.settings.plots else []
     files += [paths.scores] if plan.settings.keep_scores else []
+    files += [report_path(paths)] if plan.settings.report else []
     files += plan.exports.files()
     return journal.fact(WRITTEN) == stamp(plan) and all(file.exists() for file in files)
 

@@ -71,6 +71,12 @@ from counter.output.formatnames import FORMAT_NAMES
 @click.option("--jobs", type=int, help="Threads. [default: one per core]")
 @click.option("--plots/--no-plots", default=None, help="Draw a plot a recording. [default: plots]")
 @click.option(
+    "--report",
+    is_flag=True,
+    default=None,
+    help="Make report.html as well: all figures, and events to hear, in one file. See `report`.",
+)
+@click.option(
     "--keep-scores",
     is_flag=True,
     default=None,

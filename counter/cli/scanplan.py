@@ -14,6 +14,7 @@ from counter.bundle import Bundle, choose_bundle
 from counter.cli.console import stderr
 from counter.cli.exporting import Exports, ExportSettings, plan_exports
 from counter.cli.placing import PlaceSettings, Placing, plan_placing
+from counter.cli.reportplace import check_report
 from counter.cli.rulefile import RuleLayers
 from counter.cli.running import n_threads
 from counter.config import EventRules
@@ -41,6 +42,7 @@ class ScanSettings(PlaceSettings, ExportSettings):
     max_duration_s: float | None = Field(None, gt=0, description="longest event")
     jobs: int | None = Field(None, ge=1, le=1024, description="threads")
     plots: bool = Field(True, description="draw a plot a recording")
+    report: bool = Field(False, description="make an HTML report")
     keep_scores: bool = Field(False, description="keep the frame scores")
     fresh: bool = Field(False, description="forget what earlier runs did")
     retry_failed: bool = Field(False, description="scan again what failed")
@@ -131,6 +133,7 @@ class ScanPlan:
         return {
             "jobs": self.n_threads,
             "plots": self.settings.plots,
+            "report": self.settings.report,
             "keep_scores": self.settings.keep_scores,
             "stall_s": self.settings.stall_s,
             "cluster": self.settings.cluster,
@@ -161,6 +164,8 @@ def plan_scan(
     """
     settings = config.model_copy(update=flags.model_dump(exclude_unset=True))
     paths = plan(output)
+    if settings.report:
+        check_report(paths)
     recordings = find_recordings(given, exclude=exclude or paths.folder)
     bundle, which = choose_bundle(settings.model, Path("artifacts"))
     layers = RuleLayers(config.single_rules(), settings.rules, flags.single_rules())

@@ -94,8 +94,6 @@ def check_report_path(path: Path) -> None:
         raise OutputError(f"-o {path} does not end in .html.", f"Write -o {path}.html.")
     if path.is_dir() or (path.exists() and not is_own_report(path)):
         raise OutputError.clash(path)
-    if not path.absolute().parent.is_dir():
-        raise OutputError(f"{path.parent} is no folder.", "Give another name with -o.")
     check_writable(path.parent)
 
 
@@ -108,7 +106,7 @@ def is_own_report(path: Path) -> bool:
 
 
 def write_report(path: Path, report: Report) -> int:
-    """Write a report, whole or not at all; its size in bytes.
+    """Write a report, whole or not at all, and the folder it is in; its size in bytes.
 
     Raises
     ------
@@ -116,6 +114,10 @@ def write_report(path: Path, report: Report) -> int:
         The file cannot be written.
     """
     data = render(report).encode("utf-8", "backslashreplace")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError.unwritable(path, error) from error
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
     return len(data)

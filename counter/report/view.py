@@ -182,7 +182,8 @@ def _details(results: Results) -> dict[str, Mapping[str, str]]:
     run = {
         "command": shlex.join(manifest["command"]),
         "started": manifest["started"],
-        "took": f"{manifest['wall_s']} s ({manifest['times_real_time']} times real time)",
+        "took": f"{manifest['wall_s']} s for {manifest['audio_s'] / 3600:.2f} h of sound",
+        "done by earlier runs": f"{manifest.get('done_earlier', 0):,} recordings",
         "inputs": f"{len(manifest['inputs']):,} recordings",
     }
     hashes = {path.name: _sha256(path) for path in (files.results, files.events, files.manifest)}
