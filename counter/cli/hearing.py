@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 
+import click
 import numpy as np
 from rich.live import Live
 from rich.markup import escape
@@ -84,8 +85,10 @@ class Hearing:
         self._counts[row.label] += 1
         when = f"  {row.start_time}" if row.start_time else ""
         text = f"{row.text('start_s')} - {row.text('end_s')} s  {row.label}  {row.text('score')}"
-        self._out.print(escape(text + when), soft_wrap=True)
-        self._out.file.flush()
+        if self._out.is_terminal:
+            self._out.print(escape(text + when), soft_wrap=True)  # above what is shown in place
+        else:
+            click.echo(text + when)
 
     def line(self) -> str:
         """Where it is, in a line."""

@@ -192,8 +192,8 @@ class _Session:
             self._clips.push(mono)
         events = self._listener.push(mono)
         heard_s, n_overruns = self._listener.heard_s, self._capture.n_overruns
-        self._hearing.heard(mono, self._listener.latest, heard_s, n_overruns)
         self._give(events)
+        self._hearing.heard(mono, self._listener.latest, heard_s, n_overruns)
 
     def _give(self, events: list[Event]) -> None:
         for event in events:

@@ -18,7 +18,9 @@ LIVE_CHUNK_S = 0.25
 
 
 class Listener:
-    """Events of one sound as it comes, those of ``scan`` bit for bit; each as soon as it is sure.
+    """Events of one sound as it comes, each as soon as it is sure: those that a scan finds.
+
+    The samples are those of a scan, bit for bit; its scores agree up to rounding (1e-5).
 
     Parameters
     ----------

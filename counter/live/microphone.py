@@ -12,6 +12,7 @@ import numpy as np
 from counter.downmix import downmix
 from counter.errors import AudioError, CallcountError
 from counter.live.capture import BLOCK_S, Capture
+from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 from counter.soundfiles import check_shape
 
@@ -97,14 +98,15 @@ class Microphone:
         self._capture = Capture()
         self._heard_at_s = 0.0
         try:
-            self._stream = self._sounddevice.InputStream(
-                device=found["index"],
-                samplerate=self.rate_hz,
-                channels=channels,
-                blocksize=int(self.rate_hz * BLOCK_S),
-                dtype="float32",
-                callback=self._hear,
-            )
+            with quiet_stderr():  # PortAudio tells its own lines as well
+                self._stream = self._sounddevice.InputStream(
+                    device=found["index"],
+                    samplerate=self.rate_hz,
+                    channels=channels,
+                    blocksize=int(self.rate_hz * BLOCK_S),
+                    dtype="float32",
+                    callback=self._hear,
+                )
         except self._sounddevice.PortAudioError as error:
             raise CallcountError(
                 f"device {self.name} cannot record {channels} channel(s) at {self.rate_hz} Hz: "

@@ -114,7 +114,7 @@ class StreamSource:
             lost_s = self._left_bytes / self._layout.step_bytes / self.rate_hz
             notes.append(f"it ended {lost_s:.1f} s before its header says")
         if self._rest:
-            notes.append(f"it ended within a sample ({len(self._rest)} bytes are left out)")
+            notes.append("it ended within a sample, which is left out")
         if self.n_nonfinite:
             notes.append(f"{self.n_nonfinite} NaN or infinite samples were taken as 0")
         return "; ".join(notes)
