@@ -50,6 +50,7 @@ NOT_FOR_SCANS = {
     "sklearn",
     "scipy",
     "fsspec",
+    "sounddevice",
 }
 NOT_FOR_HELP = {*NOT_FOR_SCANS, "numpy", "pydantic", "rich", "soundfile", "soxr", "ai_edge_litert"}
 MAX_MODULE_LINES = 300
@@ -260,6 +261,7 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
         (),
         ("train",),
         ("scan",),
+        ("listen",),
         ("status",),
         ("evaluate",),
         ("tune",),
