@@ -288,7 +288,7 @@ def test_intervals_stand_where_an_estimate_was_made(season, monkeypatch):
     report = season.parent / "with.html"
     assert run(["report", str(season), "-o", str(report)]) == 0
     _, found = read(report)
-    assert re.search(r"6 \(\d+ to \d+\) tone, corrected", found.told)
+    assert re.search(r"6 tone, corrected 95 % interval \d+ to \d+", found.told)
     assert "tone, corrected (95 %)" in found.told
     assert "nobody has checked" not in found.told
     other = season.parent / "other.html"

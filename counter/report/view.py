@@ -12,6 +12,7 @@ from counter.records import FAILED, TRUNCATED
 from counter.report.calendar import season_charts
 from counter.report.cards import card_group, gallery_note
 from counter.report.charts import Chart, label_inks, score_chart, short
+from counter.report.estimates import Corrected
 from counter.report.material import Material
 from counter.report.page import Fact, Report
 from counter.report.season import DAY, HOUR, SITE, hours_of_days
@@ -92,7 +93,7 @@ def _facts(material: Material) -> tuple[Fact, ...]:
     failed = f", {n_failed} failed" if n_failed else ""
     facts = [Fact(f"{n_calls:,}", "calls counted", _by_label(results))]
     facts += [
-        Fact(one.overall.text, f"{one.label}, corrected", "95 % interval, from checks by ear")
+        Fact(f"{one.overall.calls:,.0f}", f"{one.label}, corrected", _interval(one.overall))
         for one in material.estimates
     ]
     facts += [
@@ -108,6 +109,10 @@ def _facts(material: Material) -> tuple[Fact, ...]:
         told = f"{len(days):,} days with recordings" if sites and days else ""
         facts.append(Fact(f"{len(sites) or len(days):,}", name, told))
     return tuple(facts)
+
+
+def _interval(one: Corrected) -> str:
+    return f"95 % interval {one.low:,.0f} to {one.high:,.0f}, from checks by ear"
 
 
 def _by_label(results: Results) -> str:
