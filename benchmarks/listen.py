@@ -8,9 +8,9 @@ PulseAudio sink of their own, whose monitor is the microphone.
 
 Latency is from the moment at which the call's last sample (``end_s``) was given to the pipe, to
 that at which its line is read from it. Of a microphone the moment is that of ``start_time`` and the
-event's length. "Beyond the rules" is without what has to be waited for: the model's context, half of
-the smoothing, the gap. CPU is user and system time of the process over the sound's length, without
-the interpreter's start.
+event's length. "Beyond the rules" is without what has to be waited for: the model's context, half
+of the smoothing, the gap. CPU is user and system time of the process over the sound's length,
+without the interpreter's start.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -193,6 +195,64 @@ def test_a_terminal_shows_level_score_and_count(work, tone_bundle):
     assert "dBFS" in text
     assert re.search(r"tone\s+\d\.\d\d\s+[#.]{20}\s+\d", text)
     assert len(re.findall(r"\d - .* s  tone  \d\.\d{4}", text)) == 3
+
+
+class Overflowing:
+    """A sounddevice whose one microphone gives 15 s at once, a pause later 10 s, and is gone."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self, sound):
+        self.sound = sound
+        self.active = True
+
+    def query_devices(self, device, kind):
+        return {"name": "Made  up", "index": 3, "default_samplerate": float(MODEL_RATE_HZ)}
+
+    def InputStream(self, *, blocksize, callback, **asked):  # noqa: N802 - as sounddevice has it
+        assert asked == {
+            "device": 3,
+            "samplerate": MODEL_RATE_HZ,
+            "channels": 1,
+            "dtype": "float32",
+        }
+        self.blocks = self.sound.reshape(-1, blocksize, 1)
+        self.callback = callback
+        return self
+
+    def _give(self, blocks, *, is_lossy=False):
+        for block in blocks:
+            self.callback(block, len(block), None, SimpleNamespace(input_overflow=is_lossy))
+
+    def start(self):
+        self._give(self.blocks[:150])
+        threading.Thread(target=self._go_on).start()
+
+    def _go_on(self):
+        time.sleep(2)
+        self._give(self.blocks[150:249])
+        self._give(self.blocks[249:], is_lossy=True)
+        time.sleep(0.5)
+        self.active = False
+
+    def abort(self, *, ignore_errors):
+        self.active = False
+
+    close = abort
+
+
+def test_overruns_are_told_and_leave_the_times_right(work, tone_bundle, monkeypatch, capsys):
+    sound = calls(25.0, [3.0, 12.0, 16.0, 20.0])
+    monkeypatch.setitem(sys.modules, "sounddevice", Overflowing(sound))
+    model = ["--model", str(tone_bundle.path)]
+    assert run(["listen", "-o", "live.csv", *model]) == 1
+    out, err = capsys.readouterr()
+    assert [round(float(row["start_s"])) for row in rows(work / "live.csv")] == [3, 16, 20]
+    assert len(out.splitlines()) == 3
+    assert "Overrun at" in err
+    assert re.search(r"25\.\d s heard: 3 tone; 2 overruns", err)
+    assert "Error: device Made up disappeared" in err
 
 
 # a real microphone: the monitor of a PulseAudio sink that goes nowhere

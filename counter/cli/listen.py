@@ -14,7 +14,7 @@ from counter.live.formatnames import SAMPLE_FORMATS
 @click.option(
     "--input",
     "stream",
-    metavar="-",
+    metavar="-|FILE",
     help="Hear a stream instead of a microphone: WAV, or raw samples with --rate; - is the "
     "standard input, else a file or named pipe.",
 )

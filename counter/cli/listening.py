@@ -164,7 +164,8 @@ class _Session:
     def run(self) -> int:
         """Hear all; the exit code."""
         stop = threading.Event()
-        said = f"Listening to {self._source.name} at {self._source.rate_hz} Hz; Ctrl-C ends it"
+        said = f"Listening to {self._source.name} at {self._source.rate_hz} Hz. Events are told "
+        said += f"{self._listener.waits_s:.1f} s after their end. Ctrl-C ends it."
         stderr().print(escape(said))
         with stopping_on_interrupt(stop), self._hearing:
             self._source.start(self._capture)

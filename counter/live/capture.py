@@ -69,6 +69,11 @@ class Capture:
         else:
             self._n_lost, self._is_full = 0, False
 
+    def lose(self, n_samples: int) -> None:
+        """So many samples were lost before they came here; of one who does not wait."""
+        self.n_overruns += 1
+        self._n_lost += n_samples
+
     def put(self, samples: FloatArray) -> None:
         """Put a block once there is room; nothing where it is over before."""
         while not self.is_over:

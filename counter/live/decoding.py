@@ -198,6 +198,11 @@ class LiveDecoder:
     ) -> None:
         self._decoders = [LabelDecoder(label, rules[label], timebase) for label in labels]
 
+    @property
+    def waits_s(self) -> float:
+        """The longest wait of a label."""
+        return max(one.waits_s for one in self._decoders)
+
     def push(self, scores: FloatArray) -> list[Event]:
         """Take the next scores, shape (n_frames, n_labels), maybe none; what is sure now."""
         found = (one.push(scores[:, column]) for column, one in enumerate(self._decoders))

@@ -40,10 +40,16 @@ class Listener:
         self._resampler = StretchResampler(cut)
         self._scores = StretchScores(detector, cut)
         self._decoder = LiveDecoder(spec.labels, rules, spec.timebase)
+        self._context_s = spec.context_frames * spec.timebase.frame_s
         self._model_hz = spec.sample_rate_hz
         self._rate_hz = rate_hz
         self._n_samples = 0
         self.latest = np.zeros(len(spec.labels), dtype=np.float32)
+
+    @property
+    def waits_s(self) -> float:
+        """Seconds from a call's end until it can be sure: the rules' wait and the context."""
+        return self._decoder.waits_s + self._context_s
 
     @property
     def heard_s(self) -> float:

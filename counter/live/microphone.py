@@ -135,9 +135,10 @@ class Microphone:
         self._stream.close(ignore_errors=True)
 
     def _hear(self, heard: FloatArray, n_samples: int, clock: Any, flags: Any) -> None:
-        self._heard_at_s = time.monotonic()
+        before_s, self._heard_at_s = self._heard_at_s, time.monotonic()
         if flags.input_overflow:
-            self._capture.n_overruns += 1
+            passed = int((self._heard_at_s - before_s) * self.rate_hz)
+            self._capture.lose(max(0, passed - n_samples))
         mono = np.empty(n_samples, dtype=np.float32)
         downmix(heard.copy(), mono)
         self._capture.put_or_lose(mono)
