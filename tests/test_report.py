@@ -209,6 +209,38 @@ def test_a_season_without_events_or_starts(tmp_path, tone_bundle):
     assert 'href="#listen"' not in str(found.all("a"))
 
 
+def test_a_season_that_failed_and_one_of_an_earlier_callcount(tmp_path, tone_bundle):
+    (tmp_path / "season").mkdir()
+    (tmp_path / "season" / "a.wav").write_bytes(b"no sound")
+    results = scan(tmp_path, tone_bundle)
+    folder = tmp_path / "results"
+    for of in ("recordings", "summary_site", "summary_day", "summary_hour"):
+        (folder / f"{of}.csv").unlink()
+    assert run(["report", str(results)]) == 0
+    _, found = read(folder / "report.html")
+    assert "0 recordings 0 without a call, 1 failed" in found.told
+    assert "One recording could not be read and has no count, which is not 0." in found.told
+
+
+def test_a_name_of_another_encoding_is_shown(tmp_path, tone_bundle):
+    made = tones(tmp_path / "season" / "a.wav", 8.0, (2.0,))
+    made.rename(made.with_name("\udcff.wav"))
+    results = scan(tmp_path, tone_bundle)
+    assert run(["report", str(results)]) == 0
+    _, found = read(tmp_path / "results" / "report.html")
+    assert "\\xff.wav" in found.told
+    assert len(found.all("audio")) == 1
+
+
+def test_a_damaged_table_is_named(tmp_path, tone_bundle, capsys):
+    tones(tmp_path / "season" / "a.wav", 8.0, (2.0,))
+    results = scan(tmp_path, tone_bundle)
+    table = tmp_path / "results" / "summary_day.csv"
+    table.write_text(table.read_text().replace(",1,", ",one,"))
+    assert run(["report", str(results)]) == 2
+    assert "summary_day.csv is damaged" in refusal(capsys)
+
+
 @pytest.fixture(scope="module")
 def two_labels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("labels")

@@ -100,6 +100,10 @@ def test_a_name_does_not_run(opened):
 def test_sounds_are_ready_and_as_long_as_said(opened):
     sounds = opened.locator("audio")
     assert sounds.count() > 20
+    sounds.first.hover()
+    until(opened, "document.querySelector('audio').readyState >= 1")
+    assert opened.evaluate("document.querySelectorAll('audio')[5].readyState") == 0
+    opened.evaluate("document.querySelectorAll('audio').forEach(a => (a.preload = 'metadata'))")
     until(opened, "[...document.querySelectorAll('audio')].every(a => a.readyState >= 1)")
     lengths_s = opened.evaluate("[...document.querySelectorAll('audio')].map(a => a.duration)")
     told = opened.locator(".seconds").all_inner_texts()

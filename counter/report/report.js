@@ -15,6 +15,7 @@ for (const box of document.querySelectorAll("[data-table]")) box.oninput = () =>
 };
 for (const sound of document.querySelectorAll("audio")) {
   sound.onplay = () => document.querySelectorAll("audio").forEach((other) => other === sound || other.pause());
+  sound.onpointerenter = sound.onfocus = () => (sound.preload = "metadata"); // a phone holds 40 that are ready
   sound.ontimeupdate = () => sound.parentNode.style.setProperty("--at", sound.currentTime / sound.duration || 0);
 }
 onbeforeprint = () => document.querySelectorAll("details").forEach((one) => (one.open = true));
