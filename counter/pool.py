@@ -62,13 +62,17 @@ class _InHand:
     is_begun: bool = False
 
 
+def start_method() -> str:
+    """How a process is started: a fork is there at once, but is safe only without other threads."""
+    is_alone = sys.platform == "linux" and threading.active_count() == 1
+    return "fork" if is_alone else "spawn"
+
+
 class _Worker:
     """A process that runs ``work``."""
 
     def __init__(self, order: ScanOrder) -> None:
-        # A fork is there at once, but is safe only from a process without other threads.
-        is_alone = sys.platform == "linux" and threading.active_count() == 1
-        context = multiprocessing.get_context("fork" if is_alone else "spawn")
+        context = multiprocessing.get_context(start_method())
         self.connection, theirs = context.Pipe()
         self.process = context.Process(  # type: ignore[attr-defined]
             target=work, args=(order, theirs, self.connection), name="scan", daemon=True

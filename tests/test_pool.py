@@ -11,6 +11,7 @@ import pytest
 from audio_files import write
 from bundles import MODEL_RATE_HZ, calls, tone_bundle
 
+from counter import pool as pool_module
 from counter import worker
 from counter.errors import CallcountError
 from counter.files import find_recordings
@@ -19,8 +20,10 @@ from counter.records import FAILED, OK
 from counter.scan import scan_recording
 from counter.worker import ScanOrder
 
-# A forked worker has what a test has patched; one that is spawned has not.
-forked = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+def forked(test):
+    """A forked worker has what a test has patched; one that is spawned has not."""
+    return pytest.mark.usefixtures("forking")(test)
 
 
 @pytest.fixture
@@ -57,12 +60,17 @@ def test_results_do_not_depend_on_threads_or_order(order, season, n_threads):
     assert results(order, season[::-1]) == found[::-1]
 
 
-def test_a_process_that_is_spawned_finds_the_same(order, season):
-    forked_found = results(order, season)
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_however_the_process_is_started_it_finds_the_same(order, season, monkeypatch, method):
+    monkeypatch.setattr(pool_module, "start_method", lambda: method)
+    assert counts(results(order, season)) == [1, 2, 3, 4, 5]
+
+
+def test_a_process_is_forked_only_where_there_is_no_other_thread():
     thread = threading.Timer(60, print)
-    thread.start()  # with a second thread no process may be forked
+    thread.start()
     try:
-        assert results(order, season) == forked_found
+        assert pool_module.start_method() == "spawn"
     finally:
         thread.cancel()
         thread.join()
@@ -103,6 +111,12 @@ def test_when_it_is_stopped_what_is_finished_was_given_out_and_no_more(order, se
         rest = [one for _, one in coming]
     assert (number, first.calls()) == (0, 1)
     assert counts(rest) == [2, 3, 4, 5][: len(rest)]
+
+
+@pytest.fixture
+def forking(monkeypatch):
+    """Fork, whatever threads other tests have left."""
+    monkeypatch.setattr(pool_module, "start_method", lambda: "fork")
 
 
 def trouble(monkeypatch, **what):
