@@ -1,4 +1,4 @@
-"""Spans of a recording, cut in one forward pass."""
+"""Spans of a recording, cut in one forward pass, or gone to where they are far apart."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import numpy as np
 
 from counter.audio import MonoStream
 from counter.records import FloatArray
+from counter.stretches import Cut
+
+Span = tuple[int, int]
+# To open a file anew costs less than to read so much of it.
+_FAR_S = 60.0
+_ENDLESS = 1 << 62
 
 
-def read_spans(
-    file: str | Path, rate_hz: int, spans: Sequence[tuple[int, int]]
-) -> Iterator[FloatArray]:
+def read_spans(file: str | Path, rate_hz: int, spans: Sequence[Span]) -> Iterator[FloatArray]:
     """Samples of each span of a recording, in one forward pass; mono, at one rate.
 
     Parameters
@@ -31,13 +35,58 @@ def read_spans(
         Shorter than the span where the recording ends before.
     """
     with MonoStream(file, rate_hz) as stream:
-        blocks = iter(stream)
-        held, start = np.zeros(0, np.float32), 0
-        for first, stop in spans:
+        yield from _cut(iter(stream), 0, spans)
+
+
+def seek_spans(file: str | Path, rate_hz: int, spans: Sequence[Span]) -> Iterator[FloatArray]:
+    """As ``read_spans``, without reading what lies between spans that are far apart.
+
+    Only formats that say where each sample is allow it; others are read in one pass. Where the
+    rate is not the file's own, samples may differ from those of ``read_spans`` in their last bits.
+
+    Parameters
+    ----------
+    file, rate_hz, spans
+        As there.
+
+    Yields
+    ------
+    array of float32, shape (n_samples,)
+        Shorter than the span where the recording ends before.
+    """
+    with MonoStream(file, rate_hz) as stream:
+        can_seek, own_rate_hz = stream.can_be_parted, stream.info.sample_rate_hz
+    if not can_seek:
+        yield from read_spans(file, rate_hz, spans)
+        return
+    cut = Cut.of((own_rate_hz, rate_hz), 1, 0, _FAR_S)
+    for group in _near(spans, cut.step_to):
+        first = group[0][0] // cut.step_to
+        with MonoStream(file, rate_hz) as stream:
+            pieces = stream.pieces(cut, range(first, _ENDLESS))
+            yield from _cut((one.samples for one in pieces), first * cut.step_to, group)
+
+
+def _near(spans: Sequence[Span], far: int) -> Iterator[list[Span]]:
+    """Spans in groups: the next one begins more than ``far`` samples behind all that is read."""
+    group: list[Span] = []
+    for span in spans:
+        if group and span[0] - max(stop for _, stop in group) > far:
+            yield group
+            group = []
+        group.append(span)
+    if group:
+        yield group
+
+
+def _cut(blocks: Iterator[FloatArray], start: int, spans: Sequence[Span]) -> Iterator[FloatArray]:
+    """Samples of each span; ``start`` is the sample that the first block begins with."""
+    held = np.zeros(0, np.float32)
+    for first, stop in spans:
+        drop = min(max(first - start, 0), len(held))
+        held, start = held[drop:], start + drop
+        while start + len(held) < stop and (block := next(blocks, None)) is not None:
+            held = np.concatenate([held, block])
             drop = min(max(first - start, 0), len(held))
             held, start = held[drop:], start + drop
-            while start + len(held) < stop and (block := next(blocks, None)) is not None:
-                held = np.concatenate([held, block])
-                drop = min(max(first - start, 0), len(held))
-                held, start = held[drop:], start + drop
-            yield held[max(first - start, 0) : stop - start]
+        yield held[max(first - start, 0) : stop - start]

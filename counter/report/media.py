@@ -17,7 +17,7 @@ from counter.errors import AudioError
 from counter.output.clipplot import SpectrogramView, spectrogram_shades
 from counter.output.style import palette
 from counter.records import Event, FloatArray
-from counter.spans import read_spans
+from counter.spans import seek_spans
 from counter.timebase import Timebase
 
 # Every browser plays MP3 and shows WebP; MP3 takes these rates. (Ogg Vorbis takes 1.4 times as much
@@ -141,7 +141,7 @@ def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted]) -> Found:
     found: Found = {one.row: "The recording ends before." for one in wanted}
     try:
         own_rate_hz = probe(file).sample_rate_hz
-        clips = read_spans(file, rate_hz, spans)
+        clips = seek_spans(file, rate_hz, spans)
         for one, (first, _), clip in zip(wanted, spans, clips, strict=True):
             if len(clip):
                 found[one.row] = _cutting(one, first, clip, own_rate_hz)
