@@ -89,7 +89,8 @@ def test_raw_samples_and_json_lines(work, tone_bundle):
     assert [round(one["start_s"]) for one in told] == STARTS_S
 
 
-def test_events_are_told_while_the_stream_goes_on_and_ctrl_c_ends_it(work, tone_bundle):
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_events_are_told_while_the_stream_goes_on_and_ctrl_c_ends_it(work, tone_bundle, ended_by):
     """The last call is still going on when Ctrl-C comes: it counts, as at a recording's end."""
     data = write_calls(work / "a.wav").read_bytes()[: 44 + 2 * 21 * MODEL_RATE_HZ]
     child = started(tone_bundle, "--input", "-", "-o", "a.csv", stdin=subprocess.PIPE)
@@ -99,7 +100,7 @@ def test_events_are_told_while_the_stream_goes_on_and_ctrl_c_ends_it(work, tone_
         told = [child.stdout.readline().decode() for _ in range(2)]
         assert [float(line.split()[0]) for line in told] == pytest.approx(STARTS_S[:2], abs=0.3)
         assert len(rows(work / "a.csv")) == 2
-        child.send_signal(signal.SIGINT)
+        child.send_signal(ended_by)
         out, err = child.communicate(timeout=LIMIT_S)
     finally:
         child.kill()

@@ -86,7 +86,7 @@ def listen(context: click.Context, list_devices: bool, **flags: Any) -> None:
     sound of a microphone: overruns are counted and shown, what was lost is taken as silence. A
     stream is never lost, but waits.
 
-    Ctrl-C ends the listening in order: what was heard is decoded as at the end of a recording.
+    Ctrl-C (or SIGTERM) ends it in order: what was heard is decoded as at the end of a recording.
 
     Exit code: 0 ended by Ctrl-C or with its stream, 1 the device or stream failed on the way (what
     was heard is written), 2 usage, or nothing to hear, 130 a second Ctrl-C.

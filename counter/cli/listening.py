@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -167,7 +168,7 @@ class _Session:
         said = f"Listening to {self._source.name} at {self._source.rate_hz} Hz. Events are told "
         said += f"{self._listener.waits_s:.1f} s after their end. Ctrl-C ends it."
         stderr().print(escape(said))
-        with stopping_on_interrupt(stop), self._hearing:
+        with stopping_on_interrupt(stop, signal.SIGTERM), self._hearing:  # as a service is stopped
             self._source.start(self._capture)
             while self._hear_some(is_last=self._capture.is_over):
                 if not self._capture.is_over:

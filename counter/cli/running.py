@@ -22,15 +22,16 @@ def n_threads(wanted: int | None) -> int:
 
 
 @contextmanager
-def stopping_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C stops the scan in order; a second one is as usual."""
+def stopping_on_interrupt(stop: threading.Event, *others: signal.Signals) -> Iterator[None]:
+    """The first Ctrl-C, or one of the other signals, stops in order; a second one is as usual."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {one: signal.signal(one, handle) for one in (signal.SIGINT, *others)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
