@@ -54,7 +54,6 @@ def shoot(report: Path) -> Image.Image:
         page.goto(report.absolute().as_uri())
         below = page.evaluate("document.querySelectorAll('.map')[2].offsetTop - 10")
         events = page.evaluate("document.querySelector('#listen').offsetTop - 12")
-        page.wait_for_timeout(1000)  # until all sounds tell their lengths
         clips = [(0, below), (events, 490)]
         parts = [
             Image.open(
