@@ -302,10 +302,10 @@ EVENT = Event("tone", 1.0, 2.5, 1.7, 0.87654)
 
 
 def test_events_are_written_at_once_with_the_columns_of_a_scan(tone_bundle, tmp_path):
-    rows = EventRows("=mic", tone_bundle.spec, {}, None)
+    rows = EventRows("=mic", tone_bundle.spec, {})
     lines, table = tmp_path / "a.jsonl", tmp_path / "a.csv"
     with EventFile(lines, rows.columns) as first, EventFile(table, rows.columns) as second:
-        for row in (rows.row(EVENT), rows.row(EVENT)):
+        for row in (rows.row(EVENT, None), rows.row(EVENT, None)):
             first.add(row)
             second.add(row)
             told = [json.loads(line) for line in lines.read_text().splitlines()]
@@ -333,7 +333,7 @@ def test_event_files_that_clash(tmp_path, name, told):
 
 
 def test_clips_hold_the_sound_of_their_events(tone_bundle, tmp_path):
-    rows = EventRows("mic", tone_bundle.spec, {}, None)
+    rows = EventRows("mic", tone_bundle.spec, {})
     keeper = ClipKeeper(tmp_path / "clips", 8000, hold_s=20.0)
     sound = np.clip(restless(30.0), -1, 1)
     spans_s = [(0.4, 1.5), (12.0, 14.0), (28.0, 29.9)]
@@ -341,7 +341,7 @@ def test_clips_hold_the_sound_of_their_events(tone_bundle, tmp_path):
         keeper.push(sound[at : at + 700])
         while spans_s and at >= spans_s[0][1] * 8000:
             start_s, end_s = spans_s.pop(0)
-            keeper.add(rows.row(Event("tone", start_s, end_s, end_s, 0.9)))
+            keeper.add(rows.row(Event("tone", start_s, end_s, end_s, 0.9), None))
     keeper.finish()
     for number, (first_s, stop_s) in enumerate([(0, 2.5), (11, 15), (27, 30)], 1):
         clip, rate_hz = sf.read(tmp_path / "clips" / "tone" / f"mic-{number}.flac")
@@ -352,11 +352,11 @@ def test_clips_hold_the_sound_of_their_events(tone_bundle, tmp_path):
 
 
 def test_an_event_whose_sound_is_gone_has_no_clip(tone_bundle, tmp_path):
-    rows = EventRows("mic", tone_bundle.spec, {}, None)
+    rows = EventRows("mic", tone_bundle.spec, {})
     keeper = ClipKeeper(tmp_path / "clips", 8000, hold_s=5.0)
     for _ in range(20):
         keeper.push(np.zeros(8000, np.float32))
-    keeper.add(rows.row(Event("tone", 1.0, 2.0, 1.5, 0.9)))
+    keeper.add(rows.row(Event("tone", 1.0, 2.0, 1.5, 0.9), None))
     assert keeper.n_missed == 1
     assert not (tmp_path / "clips").exists()
 

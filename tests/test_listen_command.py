@@ -204,6 +204,8 @@ class Overflowing:
     class PortAudioError(Exception):
         pass
 
+    latency = 0.02
+
     def __init__(self, sound):
         self.sound = sound
         self.active = True

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -150,8 +149,7 @@ class _Session:
         self._source = source
         self._capture = Capture()
         self._listener = Listener(detector, rules, source.rate_hz)
-        start = datetime.now().astimezone() if source.is_now else None
-        self._rows = EventRows(source.name, spec, calibrations_of(spec), start)
+        self._rows = EventRows(source.name, spec, calibrations_of(spec))
         self._file: EventFile | None = None
         if flags.output is not None:
             self._file = stack.enter_context(EventFile(flags.output, self._rows.columns))
@@ -199,7 +197,7 @@ class _Session:
 
     def _give(self, events: list[Event]) -> None:
         for event in events:
-            row = self._rows.row(event)
+            row = self._rows.row(event, self._source.begun)
             if self._file is not None:
                 self._file.add(row)
             self._hearing.event(row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from counter.records import FloatArray
@@ -109,13 +110,13 @@ class Source(Protocol):
         For tables and messages.
     rate_hz : int
         Samples per second.
-    is_now : bool
-        The sound is that of this moment, so that its time is known.
+    begun : datetime or None
+        When the first sample was recorded, once that is known.
     """
 
     name: str
     rate_hz: int
-    is_now: bool
+    begun: datetime | None
 
     def start(self, capture: Capture) -> None:
         """Begin to put blocks, from a thread of its own."""

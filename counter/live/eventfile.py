@@ -31,18 +31,12 @@ class EventRows:
         The model.
     calibrations : mapping of str to Calibration
         Calibration of each label that has one.
-    start : datetime or None
-        When the sound began, where that is known.
     """
 
     def __init__(
-        self,
-        name: str,
-        spec: BundleSpec,
-        calibrations: Mapping[str, Calibration],
-        start: datetime | None,
+        self, name: str, spec: BundleSpec, calibrations: Mapping[str, Calibration]
     ) -> None:
-        result = FileResult(Recording(name, name), OK, origin=Origin(start=start))
+        result = FileResult(Recording(name, name), OK)
         bands = {label: (spec.low_hz, spec.high_hz) for label in spec.labels}
         self._result = result
         self._events = ScanEvents([], bands, calibrations)
@@ -53,10 +47,11 @@ class EventRows:
         """Columns of the table."""
         return self._events.columns
 
-    def row(self, event: Event) -> EventRow:
-        """The next row."""
+    def row(self, event: Event, begun: datetime | None) -> EventRow:
+        """The next row; ``begun`` is when the sound began, where that is known."""
         self._n_events += 1
-        (row,) = replace(self._events, results=[replace(self._result, events=(event,))])
+        heard = replace(self._result, events=(event,), origin=Origin(start=begun))
+        (row,) = replace(self._events, results=[heard])
         return replace(row, event=self._n_events, number=self._n_events)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -86,8 +87,6 @@ class Microphone:
         There is no such device, it does not record so, or what it takes is not installed.
     """
 
-    is_now = True
-
     def __init__(self, device: str | None, rate_hz: int | None, channels: int) -> None:
         self._sounddevice = _sounddevice()
         asked: int | str | None = int(device) if device and device.isdigit() else device
@@ -95,6 +94,7 @@ class Microphone:
         self.name = " ".join(found["name"].split())
         self.rate_hz = rate_hz or int(found["default_samplerate"])
         check_shape(self.rate_hz, channels)
+        self.begun: datetime | None = None
         self._capture = Capture()
         self._heard_at_s = 0.0
         try:
@@ -135,6 +135,9 @@ class Microphone:
         self._stream.close(ignore_errors=True)
 
     def _hear(self, heard: FloatArray, n_samples: int, clock: Any, flags: Any) -> None:
+        if self.begun is None:  # a device may take seconds to wake
+            ago_s = n_samples / self.rate_hz + self._stream.latency
+            self.begun = datetime.now().astimezone() - timedelta(seconds=ago_s)
         before_s, self._heard_at_s = self._heard_at_s, time.monotonic()
         if flags.input_overflow:
             passed = int((self._heard_at_s - before_s) * self.rate_hz)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 
 from counter.errors import AudioError
 from counter.live.capture import BLOCK_S, Capture
@@ -50,7 +51,7 @@ class StreamSource:
         Nothing comes, it is neither WAV nor said to be raw, or not as expected; names no stream.
     """
 
-    is_now = False
+    begun: datetime | None = None  # a stream may be of any time
 
     def __init__(self, raw: io.RawIOBase, name: str, expected: Expected) -> None:
         self.name = name
