@@ -15,7 +15,7 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from counter.bundle import Bundle, choose_bundle
+from counter.bundle import choose_bundle
 from counter.cli.console import stderr, stdout
 from counter.cli.finishing import calibrations_of
 from counter.cli.hearing import Hearing
@@ -102,8 +102,7 @@ def run_listen(flags: ListenFlags) -> int:
         detector = stack.enter_context(Detector(bundle, chunk_s=LIVE_CHUNK_S))
         source = _source(flags)
         stack.callback(source.stop)
-        session = _Session(bundle, rules, detector, source, flags, stack)
-        return session.run()
+        return _Session(detector, rules, source, flags, stack).run()
 
 
 def _check(flags: ListenFlags) -> None:
@@ -138,14 +137,13 @@ class _Session:
 
     def __init__(
         self,
-        bundle: Bundle,
-        rules: Mapping[str, EventRules],
         detector: Detector,
+        rules: Mapping[str, EventRules],
         source: Source,
         flags: ListenFlags,
         stack: ExitStack,
     ) -> None:
-        spec = bundle.spec
+        spec = detector.bundle.spec
         self._source = source
         self._capture = Capture()
         self._listener = Listener(detector, rules, source.rate_hz)
