@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -323,6 +324,14 @@ def test_intervals_stand_where_an_estimate_was_made(season, monkeypatch):
     assert re.search(r"6 tone, corrected 95 % interval \d+ to \d+", found.told)
     assert "tone, corrected (95 %)" in found.told
     assert "nobody has checked" not in found.told
+    shutil.copytree("sample", "later")  # of two the newer is shown
+    later = Path("later/estimate.json")
+    later.write_text(later.read_text().replace('"calls": 6', '"calls": 7', 1))
+    assert run(["report", str(season), "-o", str(report)]) == 0
+    assert "7 tone, corrected" in read(report)[1].told
+    later.write_text(later.read_text().replace('"model_calls": 6', '"model_calls": 5', 1))
+    assert run(["report", str(season), "-o", str(report)]) == 0
+    assert "6 tone, corrected" in read(report)[1].told  # the later one is of other event rules
     other = season.parent / "other.html"
     assert run(["report", str(season), "-o", str(other), "--estimate", "sample/estimate.csv"]) == 0
     assert "corrected" in read(other)[1].told

@@ -136,6 +136,14 @@ def test_tables_sort_by_number_and_by_keyboard(opened):
     assert column(opened, "recordings", 4) == [str(n) if n >= 0 else "" for n in sorted(counts)]
 
 
+def test_numbers_with_fractions_are_sorted_as_numbers(opened):
+    heading = opened.locator("#by-day-rows th button", has_text="calls per hour")
+    heading.click()
+    rates = [float(text.replace(",", "") or -1) for text in column(opened, "by-day", 5)]
+    assert len(set(rates)) > 3
+    assert rates == sorted(rates, reverse=True)
+
+
 def test_tables_are_searched(opened):
     box = opened.locator("#recordings input")
     box.fill("VALLEY")

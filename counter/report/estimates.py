@@ -71,23 +71,33 @@ class LeftEstimate:
 
 
 def find_estimates(results: Results) -> list[Path]:
-    """Estimates beside the results or their table that are of this very scan; in name order."""
+    """Estimates in folders beside the results that are of this very scan: the newest of a label."""
     folder = results.files.folder
     near = {*folder.glob(f"*/{FILE}"), *results.files.results.parent.glob(f"*/{FILE}")}
     near |= {folder / FILE} if (folder / FILE).is_file() else set()
-    return [path for path in sorted(near) if _is_of(results, path)]
+    found: dict[str, Path] = {}
+    for path in sorted(near, key=lambda one: (one.stat().st_mtime_ns, one)):
+        if (label := _label_of(results, path)) is not None:
+            found[label] = path
+    return list(found.values())
 
 
-def _is_of(results: Results, path: Path) -> bool:
-    """Whether the plan of the sample beside it says that it was drawn from these results."""
+def _label_of(results: Results, path: Path) -> str | None:
+    """What an estimate is about, if its sample was drawn from these results; else None."""
     if not (path.parent / PLAN).is_file():
-        return False
+        return None
     try:
-        plan = read_plan(path.parent / TABLE)
+        plan, one = read_plan(path.parent / TABLE), _read(path)
     except CallcountError:
-        return False
-    heard = {one.name for one in results.recordings if one.status != FAILED and one.scanned_s > 0}
-    return plan.bundle_hash == results.facts.bundle["hash"] and set(plan.stratum_of) == heard
+        return None
+    heard = {row.name for row in results.recordings if row.status != FAILED and row.scanned_s > 0}
+    is_of = plan.bundle_hash == results.facts.bundle["hash"] and set(plan.stratum_of) == heard
+    if not is_of or one.label not in results.labels:
+        return None
+    n_calls = _n_calls(results, one.label)
+    # with other event rules the same recordings hold other counts
+    is_same = one.overall.counted <= n_calls if one.left_out else one.overall.counted == n_calls
+    return one.label if is_same else None
 
 
 def read_estimates(results: Results, paths: Iterable[Path]) -> tuple[LeftEstimate, ...]:

@@ -1,9 +1,10 @@
 const words = new Intl.Collator(undefined, { numeric: true });
-const value = (row, column) => row.cells[column].dataset.key ?? row.cells[column].textContent;
+const value = ({ dataset, textContent }) => (dataset.key === undefined ? textContent : Number(dataset.key));
+const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : words.compare(a, b));
 for (const button of document.querySelectorAll("th button")) button.onclick = () => {
   const head = button.closest("th"), body = head.closest("table").tBodies[0];
   const way = head.ariaSort === "descending" || (!head.ariaSort && !head.matches(".n")) ? 1 : -1;
-  const sorted = [...body.rows].sort((a, b) => way * words.compare(value(a, head.cellIndex), value(b, head.cellIndex)));
+  const sorted = [...body.rows].sort((a, b) => way * compare(value(a.cells[head.cellIndex]), value(b.cells[head.cellIndex])));
   for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
   head.ariaSort = way > 0 ? "ascending" : "descending";
   body.append(...sorted);

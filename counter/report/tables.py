@@ -126,7 +126,9 @@ def recordings_table(
         Column("calls per hour", lambda row: number(row.rate, 1)),
         Column("status", lambda row: Cell(row.told), False),
     ]
-    return make_table("recordings", "Counts by recording", columns, rows)
+    made = make_table("recordings", "Counts by recording", columns, rows)
+    most = f"The {MAX_ROWS} of {len(rows)} with most calls; all are in results.csv."
+    return replace(made, note=most) if made.note else made
 
 
 def _scanned(results: Results, places: Mapping[str, Place]) -> list[_Scanned]:
