@@ -17,6 +17,7 @@ from bundles import LABELS_HZ, MODEL_RATE_HZ, TONE_HZ, calls, tone_bundle
 from outcomes import refusal, rows_of
 from PIL import Image
 
+from counter.bundle import read_bundle
 from counter.cli.main import run
 from counter.output.reading import read_results
 from counter.records import Event
@@ -261,6 +262,13 @@ def test_labels_share_the_gallery(two_labels):
     for told in ("low: Highest scores", "high: Highest scores", "low 36, high 36", "Scores of low"):
         assert told in found.told
     assert "Just above" not in found.told
+
+
+def test_a_label_without_events_takes_no_share(tmp_path, two_labels):
+    tones(tmp_path / "season" / "a.wav", 80.0, range(1, 76, 3), hz=LABELS_HZ["high"])
+    results = scan(tmp_path, read_bundle(two_labels.parent / "model"))
+    (group,) = choose_events(read_results(results), GalleryChoice(0, 8, 0, 0))
+    assert (group.label, len(group.rows)) == ("high", 8)
 
 
 def test_what_is_drawn_depends_on_the_seed_alone(two_labels, capsys):

@@ -15,7 +15,7 @@ from counter.output.reading import Results
 
 @dataclass(frozen=True)
 class GalleryChoice:
-    """How many events are shown, shared out among the labels; of each at least one.
+    """How many events are shown, shared out among the labels that have any; of each at least one.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Group:
 
 def choose_events(results: Results, choice: GalleryChoice) -> tuple[Group, ...]:
     """The groups of each label that has events; all of its events where they are few enough."""
-    share = choice.of_each(len(results.labels))
+    share = choice.of_each(len(np.unique(results.events.label)))
     return tuple(
         group
         for place, label in enumerate(results.labels)
