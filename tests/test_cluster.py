@@ -14,9 +14,9 @@ import pytest
 from audio_files import write
 from bundles import MODEL_RATE_HZ, calls
 from outcomes import files_of, refusal, rows_of
+from seasons import season_scanner, write_season
 
 import counter
-from counter.cli.main import run
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="needs callcount[cluster]"
@@ -42,22 +42,13 @@ TROUBLE = f"""
 
 @pytest.fixture
 def season(tmp_path, monkeypatch):
-    (tmp_path / "season").mkdir()
-    for index in range(N):
-        sound = calls(12 + index % 5, [1 + 3 * k for k in range(index % 4)], seed=index)
-        write(tmp_path / "season" / f"{index:02d}.wav", sound, MODEL_RATE_HZ, subtype="PCM_16")
-    (tmp_path / "season" / "broken.wav").write_text("no sound")
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "season"
+    return write_season(tmp_path / "season", N)
 
 
 @pytest.fixture
 def scan(tone_bundle, season):
-    def command(*flags, output="r.csv"):
-        model = ["--model", str(tone_bundle.path)]
-        return run(["scan", "season", "-o", output, *model, *map(str, flags)])
-
-    return command
+    return season_scanner(tone_bundle)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from audio_files import write
 from bundles import MODEL_RATE_HZ, calls
 from outcomes import files_of, refusal, rows_of
+from seasons import season_scanner, write_season
 
 import counter
 from counter.cli.main import run
@@ -27,24 +28,13 @@ ROOT = Path(counter.__file__).parents[1]
 @pytest.fixture
 def season(tmp_path, monkeypatch):
     """A folder of recordings, one of them broken, seen from the folder above."""
-    for index in range(N):
-        starts_s = [1 + 3 * k for k in range(index % 4)]
-        sound = calls(12 + index % 5, starts_s, seed=index)
-        path = tmp_path / "season" / f"night {index % 3}" / f"{index:02d}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, sound, MODEL_RATE_HZ, subtype="PCM_16")
-    (tmp_path / "season" / "broken.wav").write_text("no sound")
     monkeypatch.chdir(tmp_path)
-    return tmp_path / "season"
+    return write_season(tmp_path / "season", N, lambda index: f"night {index % 3}")
 
 
 @pytest.fixture
 def scan(tone_bundle, season):
-    def command(*flags, output="r.csv"):
-        model = ["--model", str(tone_bundle.path)]
-        return run(["scan", "season", "-o", output, *model, *map(str, flags)])
-
-    return command
+    return season_scanner(tone_bundle)
 
 
 def started(*arguments, output="r.csv", **environment):
