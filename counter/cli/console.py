@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from counter.bundle import Bundle
 from counter.evaluation.comparison import Measure
 from counter.records import FAILED, FileResult, Recording
 
@@ -36,6 +37,12 @@ def stderr() -> Console:
 def _console(is_terminal: bool, *, stderr: bool) -> Console:
     width = None if is_terminal else PIPE_WIDTH
     return Console(stderr=stderr, width=width, highlight=False)
+
+
+def print_model(bundle: Bundle, which: str) -> None:
+    """Say which bundle is used and how it was chosen."""
+    said = f"Model {bundle.spec.name} ({which}: {bundle.path})"
+    stderr().print(said, markup=False, soft_wrap=True)
 
 
 def measure_cells(measure: Measure) -> tuple[str, str]:
@@ -135,8 +142,8 @@ class Pace:
         return f"{part}scanned in {self.wall_s:.1f} s ({speed:,.0f} x real time)"
 
 
-class _Sums:
-    """Results added up; the first ``ROWS_SHOWN`` with most calls are kept."""
+class Sums:
+    """Results added up as they come; the first ``ROWS_SHOWN`` with most calls are kept."""
 
     def __init__(self) -> None:
         self.n = self.calls = self.n_failed = 0
@@ -145,6 +152,7 @@ class _Sums:
         self._shown: list[tuple[int, int, FileResult]] = []
 
     def add(self, result: FileResult) -> None:
+        """Add a result."""
         self.n += 1
         self.calls += result.calls()
         self.scanned_s += result.scanned_s
@@ -160,16 +168,8 @@ class _Sums:
         return [one[2] for one in order]
 
 
-def print_counts(
-    results: Iterable[FileResult], labels: Sequence[str], pace: Pace, output: Path
-) -> None:
-    """Table of counts, those that failed, and the sum; of many recordings those with most calls.
-
-    ``results`` are gone through once.
-    """
-    sums = _Sums()
-    for result in results:
-        sums.add(result)
+def print_counts(sums: Sums, labels: Sequence[str], pace: Pace, output: Path) -> None:
+    """Table of counts, those that failed, and the sum; of many recordings those with most calls."""
     console = stdout()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recording", overflow="fold")

@@ -14,7 +14,7 @@ import click
 
 from counter import __version__
 from counter.bundle import BundleSpec
-from counter.cli.console import Pace, print_counts
+from counter.cli.console import Pace, Sums, print_counts
 from counter.cli.drawing import draw_sums
 from counter.cli.placing import Placing, Remarks
 from counter.cli.reportplace import renew_report
@@ -68,25 +68,25 @@ def finish(run: Run, plots: Sequence[str], *, is_interrupted: bool) -> None:
     """
     plan, spec = run.plan, run.plan.bundle.spec
     results = _Results(run.journal, plan.placing)
-    events = ScanEvents(results, plan.bands, calibrations_of(spec))
+    calibrations = calibrations_of(spec)
     write_results(plan.paths.results, results, spec.labels)
-    write_events(plan.paths.events, results, plan.bands, calibrations_of(spec))
-    season, remarks = Season(spec.labels), Remarks(plan.placing)
+    write_events(plan.paths.events, results, plan.bands, calibrations)
+    season, remarks, sums = Season(spec.labels), Remarks(plan.placing), Sums()
     for result in results:
-        season.add(result)
-        remarks.add(result)
+        for one in (season, remarks, sums):
+            one.add(result)
     write_season(plan.paths, results, season)
     if plan.settings.keep_scores:
         _write_scores(run)
     wall_s = run.wall_s()
     if not is_interrupted:
-        plan.exports.write(events, spec.labels)
+        plan.exports.write(ScanEvents(results, plan.bands, calibrations), spec.labels)
         if plan.settings.plots:
             plots = (*draw_sums(plan, results, season), *plots)
     n_earlier, audio_s = run.journal.since(run.started_s)
     pace = Pace(audio_s, wall_s)
     _write_manifest(run, plots, pace, n_earlier)
-    print_counts(results, spec.labels, pace, plan.paths.results)
+    print_counts(sums, spec.labels, pace, plan.paths.results)
     for remark in remarks.told():
         click.echo(remark, err=True)
     renew_report(plan.paths, is_wanted=plan.settings.report and not is_interrupted)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from counter.cli.ruleoptions import bundle_options
 from counter.live.formatnames import SAMPLE_FORMATS
 
 
@@ -54,21 +55,7 @@ from counter.live.formatnames import SAMPLE_FORMATS
     metavar="DIR",
     help="New folder for the sound of each event, with 1 s on either side (FLAC, mono). [none]",
 )
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="Bundle to listen with. [default: trained last under ./artifacts, else the one shipped]",
-)
-@click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    metavar="FILE.yaml",
-    help="Event rules alone, as `tune` writes them: one set for all labels, or a set a label.",
-)
-@click.option("--threshold", type=float, help="Score that starts an event, 0 to 1. [bundle's]")
-@click.option("--gap", "gap_s", type=float, help="Bridge pauses shorter than this, s. [bundle's]")
-@click.option("--min-duration", "min_duration_s", type=float, help="Shortest event, s. [bundle's]")
-@click.option("--max-duration", "max_duration_s", type=float, help="Longest event, s. [bundle's]")
+@bundle_options("listen")
 @click.pass_context
 def listen(context: click.Context, list_devices: bool, **flags: Any) -> None:
     """Count calls in the sound of a microphone, or of a stream, while it is heard.

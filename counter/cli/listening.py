@@ -16,10 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from counter.bundle import choose_bundle
-from counter.cli.console import stderr, stdout
+from counter.cli.console import print_model, stderr, stdout
 from counter.cli.finishing import calibrations_of
 from counter.cli.hearing import Hearing
 from counter.cli.rulefile import RuleLayers
+from counter.cli.ruleoptions import SINGLE_RULES
 from counter.cli.running import stopping_on_interrupt
 from counter.config import EventRules
 from counter.detector import Detector
@@ -56,8 +57,7 @@ class ListenFlags:
 
     def single_rules(self) -> dict[str, float]:
         """The event rules that are given one by one."""
-        names = ("threshold", "gap_s", "min_duration_s", "max_duration_s")
-        given = {name: getattr(self, name) for name in names}
+        given = {name: getattr(self, name) for name in SINGLE_RULES}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -96,8 +96,7 @@ def run_listen(flags: ListenFlags) -> int:
     bundle, which = choose_bundle(flags.model, Path("artifacts"))
     layers = RuleLayers({}, flags.rules, flags.single_rules())
     rules, _ = layers.over(bundle.spec.rules)
-    said = f"Model {bundle.spec.name} ({which}: {bundle.path})"
-    stderr().print(escape(said), soft_wrap=True)
+    print_model(bundle, which)
     with ExitStack() as stack:
         detector = stack.enter_context(Detector(bundle, chunk_s=LIVE_CHUNK_S))
         source = _source(flags)

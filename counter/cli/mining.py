@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from counter.bundle import Bundle, BundleSpec, choose_bundle
-from counter.cli.console import ScanProgress, stderr, stdout
+from counter.cli.console import ScanProgress, print_model, stderr, stdout
 from counter.cli.cutting import CLIP, Cut, check_new, cut_clips
 from counter.cli.running import (
     ALL_SCANNED,
@@ -66,7 +66,7 @@ def run_mine(given: Sequence[str | Path], output: Path, options: MineOptions) ->
     check_new(output, "clips")
     recordings = find_recordings(given, exclude=output)
     bundle, which = choose_bundle(options.model, Path("artifacts"))
-    stderr().print(f"Model {bundle.spec.name} ({which}: {bundle.path})", soft_wrap=True)
+    print_model(bundle, which)
     stop = threading.Event()
     heard = _listen(recordings, bundle, options, stop)
     if stop.is_set():

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from counter.cli.pathtypes import PathOrUrl
+from counter.cli.ruleoptions import bundle_options
 from counter.cli.tableoption import SPREADSHEET_FLAG, SPREADSHEET_HELP
 from counter.output.formatnames import FORMAT_NAMES
 
@@ -23,21 +24,7 @@ from counter.output.formatnames import FORMAT_NAMES
     help="Table of counts; events, manifest and plots go to the folder of the same name. "
     "A URL: made below the cache folder, and put there at the end.",
 )
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="Bundle to scan with. [default: trained last under ./artifacts, else the one shipped]",
-)
-@click.option(
-    "--rules",
-    type=click.Path(path_type=Path),
-    metavar="FILE.yaml",
-    help="Event rules alone, as `tune` writes them: one set for all labels, or a set a label.",
-)
-@click.option("--threshold", type=float, help="Score that starts an event, 0 to 1. [bundle's]")
-@click.option("--gap", "gap_s", type=float, help="Bridge pauses shorter than this, s. [bundle's]")
-@click.option("--min-duration", "min_duration_s", type=float, help="Shortest event, s. [bundle's]")
-@click.option("--max-duration", "max_duration_s", type=float, help="Longest event, s. [bundle's]")
+@bundle_options("scan")
 @click.option(
     "--timezone",
     metavar="ZONE",

@@ -11,11 +11,12 @@ from pydantic import Field, field_validator
 
 from counter import __version__
 from counter.bundle import Bundle, choose_bundle
-from counter.cli.console import stderr
+from counter.cli.console import print_model
 from counter.cli.exporting import Exports, ExportSettings, plan_exports
 from counter.cli.placing import PlaceSettings, Placing, plan_placing
 from counter.cli.reportplace import check_report
 from counter.cli.rulefile import RuleLayers
+from counter.cli.ruleoptions import SINGLE_RULES
 from counter.cli.running import n_threads
 from counter.config import EventRules
 from counter.errors import CallcountError
@@ -27,8 +28,6 @@ from counter.records import Recording
 from counter.remote.urls import absolute
 from counter.where import parse_cluster
 from counter.worker import ScanOrder
-
-_RULE_OPTIONS = {"threshold", "gap_s", "min_duration_s", "max_duration_s"}
 
 
 class ScanSettings(PlaceSettings, ExportSettings):
@@ -63,7 +62,7 @@ class ScanSettings(PlaceSettings, ExportSettings):
 
     def single_rules(self) -> dict[str, float]:
         """The event rules that are given one by one."""
-        return self.model_dump(include=_RULE_OPTIONS, exclude_none=True)
+        return self.model_dump(include=set(SINGLE_RULES), exclude_none=True)
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def plan_scan(
     bundle, which = choose_bundle(settings.model, Path("artifacts"))
     layers = RuleLayers(config.single_rules(), settings.rules, flags.single_rules())
     rules, rules_from = layers.over(bundle.spec.rules)
-    stderr().print(f"Model {bundle.spec.name} ({which}: {bundle.path})", soft_wrap=True)
+    print_model(bundle, which)
     return ScanPlan(
         bundle=bundle,
         which=which,
