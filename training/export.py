@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
 from counter.errors import CallcountError
 from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 from training.fit import Trained
 from training.frontends import LogBands
+from training.litertrun import scorer
 
 # Largest difference of a frame's score between Keras and LiteRT that float32 rounding explains.
 FLOAT32_TOLERANCE = 1e-3
@@ -138,23 +138,3 @@ def _checked(
             f"(at most {tolerance:.2g} is rounding); no bundle was written."
         )
     return exported
-
-
-def scorer(content: bytes, frame_samples: int) -> Callable[[FloatArray], FloatArray]:
-    """A function from a whole sound to frame scores (n_frames, n_labels), by LiteRT."""
-    with quiet_stderr():
-        interpreter = Interpreter(model_content=content, num_threads=1)
-    index = interpreter.get_input_details()[0]["index"]
-
-    def score(samples: FloatArray) -> FloatArray:
-        n_frames = max(1, -(-len(samples) // frame_samples))
-        padded = np.zeros(n_frames * frame_samples, dtype=np.float32)
-        padded[: len(samples)] = samples
-        interpreter.resize_tensor_input(index, [1, len(padded)])
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(index, padded[None])
-        interpreter.invoke()
-        scores: FloatArray = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-        return scores[0]
-
-    return score
