@@ -54,6 +54,7 @@ class BundleSpec(Settings):
     low_hz: float = Field(ge=0, description="lower end of what it hears")
     high_hz: float = Field(gt=0, description="upper end of what it hears")
     model_sha256: str = Field(description="hash of model.tflite")
+    files_sha256: dict[str, str] = Field({}, description="of the files that came with it")
     rules: dict[str, EventRules] = Field(description="event rules of each label")
     calibration: dict[str, CalibrationSpec] = Field({}, description="of each label that has one")
     provenance: dict[str, Any] = Field({}, description="how it was trained and the rules learned")
@@ -96,6 +97,23 @@ class Bundle:
     def model_path(self) -> Path:
         """The LiteRT file."""
         return self.path / MODEL_FILE
+
+    def companion(self, name: str) -> bytes | None:
+        """A file that stands beside the two of the bundle; ``None`` where it is not there.
+
+        Raises
+        ------
+        BundleError
+            It cannot be read, or is not the one that came with the bundle.
+        """
+        path = self.path / name
+        if not path.is_file():
+            return None
+        content = _read_model(path)
+        wanted = self.spec.files_sha256.get(name)
+        if wanted is not None and hashlib.sha256(content).hexdigest() != wanted:
+            raise BundleError(f"{path} is not the file that was trained.", RETRAIN)
+        return content
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -152,7 +170,7 @@ def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]
     path : Path
         Its folder.
     spec : mapping
-        ``BundleSpec`` without ``format`` and ``model_sha256``.
+        ``BundleSpec`` without ``format`` and hashes.
     files : mapping from name to bytes
         ``model.tflite``, and what else is to stand beside it.
 
@@ -161,9 +179,10 @@ def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]
     OutputError
         ``path`` is there and no bundle, or cannot be made.
     """
-    digest = hashlib.sha256(files[MODEL_FILE]).hexdigest()
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    hashes = {"model_sha256": digests.pop(MODEL_FILE), "files_sha256": digests}
     check_replaceable(path, SPEC_FILE)
-    full = validate(BundleSpec, {**spec, "model_sha256": digest}, f"bundle {path}")
+    full = validate(BundleSpec, {**spec, **hashes}, f"bundle {path}")
     with new_folder(path, SPEC_FILE) as made:
         for name, data in files.items():
             (made / name).write_bytes(data)
