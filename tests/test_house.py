@@ -34,7 +34,7 @@ FLOORS = (
     {"scan", "scanstate", "output"},
     {"worker", "live", "report"},
     {"pool", "clusterwork"},
-    {"clusterjoin"},
+    {"clusterjoin", "review"},
     {"cluster"},
     {"cli"},
 )
@@ -51,6 +51,7 @@ NOT_FOR_SCANS = {
     "scipy",
     "fsspec",
     "sounddevice",
+    "streamlit",
 }
 NOT_FOR_HELP = {*NOT_FOR_SCANS, "numpy", "pydantic", "rich", "soundfile", "soxr", "ai_edge_litert"}
 MAX_MODULE_LINES = 300
@@ -269,6 +270,7 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
         ("estimate",),
         ("mine",),
         ("report",),
+        ("review",),
         ("demo",),
         ("info",),
     ],

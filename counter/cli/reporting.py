@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from counter.bundle import DEFAULT_FILE, read_bundle
 from counter.cli.console import stderr, stdout
 from counter.cli.reportplace import report_path
 from counter.cli.running import n_threads
-from counter.cli.seasons import files_there
+from counter.cli.seasons import files_at
 from counter.errors import BundleError, CallcountError, ConfigError
 from counter.output.reading import Results, read_results
 from counter.report.card import card_html
@@ -77,7 +77,7 @@ def _cut(results: Results, groups: Sequence[Group], options: ReportOptions) -> F
         event = results.events_of(number)[row - first]
         one = Wanted(row, event, *bands[event.label])
         wanted.setdefault(results.recordings[number].name, []).append(one)
-    files = _files(results, options.audio) if wanted else {}
+    files = files_at(results, options.audio) if wanted or options.audio else {}
     console = stderr()
     cut = cut_events(wanted, files, n_threads(options.jobs))
     is_hidden = not console.is_terminal
@@ -85,14 +85,6 @@ def _cut(results: Results, groups: Sequence[Group], options: ReportOptions) -> F
     for some in track(cut, "cutting events", len(wanted), console=console, disable=is_hidden):
         found.update(some)
     return found
-
-
-def _files(results: Results, audio: Path | None) -> Mapping[str, str | Path]:
-    if audio is None:
-        return files_there(results)
-    return {
-        one.name: audio / one.name for one in results.recordings if (audio / one.name).is_file()
-    }
 
 
 def _model(results: Results) -> Model:

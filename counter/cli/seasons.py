@@ -137,6 +137,16 @@ def files_there(results: Results) -> dict[str, str | Path]:
     }
 
 
+def files_at(results: Results, audio: Path | None) -> dict[str, str | Path]:
+    """The recordings that are below ``audio``; without it, those still where they were scanned."""
+    if audio is None:
+        return files_there(results)
+    if not audio.is_dir():
+        raise CallcountError(f"--audio {audio} is no folder.", "Check the path.")
+    found = ((one.name, audio / one.name) for one in results.recordings)
+    return {name: path for name, path in found if path.is_file()}
+
+
 def _told_size(one: Recording) -> int | None:
     """As the manifest has it; of a file of this machine the size can always be read."""
     return None if is_url(one.path) and one.size_bytes < 0 else one.size_bytes

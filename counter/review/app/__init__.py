@@ -1,0 +1,1 @@
+"""The script of the pages, alone here: Streamlit puts its folder on ``sys.path``."""
