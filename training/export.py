@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from counter.records import FloatArray
 from training.fit import Trained
 from training.frontends import LogBands
 from training.litertrun import scorer
+from training.savedmodel import packed
 
 # Largest difference of a frame's score between Keras and LiteRT that float32 rounding explains.
 FLOAT32_TOLERANCE = 1e-3
@@ -99,6 +101,13 @@ def full_model(trained: Trained) -> Any:
     samples = keras.Input(batch_shape=(1, None), name="samples")
     features = LogBands(trained.front_end.model_dump())(samples)
     return keras.Model(samples, keras.ops.sigmoid(trained.network(features)))
+
+
+def packed_model(trained: Trained) -> bytes:
+    """That model as a zip file of a SavedModel, for ``callcount export``."""
+    with tempfile.TemporaryDirectory() as folder, quiet_stderr():
+        full_model(trained).export(folder, verbose=False)
+        return packed(Path(folder))
 
 
 def _convert(saved: str) -> bytes:

@@ -57,6 +57,7 @@ def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str
         "seed": settings.seed,
         "front_end": run.front_end.model_dump(mode="json"),
         "network": settings.network.model_dump(mode="json"),
+        "window_s": settings.fit.window_s,
         "origins": [dict(origin) for origin in run.clips.origins],
         "sources": {
             side: len(getattr(run.split, side)) for side in ("train", "validation", "test")

@@ -14,15 +14,17 @@ from counter.folders import check_replaceable, new_folder
 from training.clips import ClipSet, read_clips, split_sources
 from training.crossfit import CrossFit, call_lengths_s, cross_fit, made_of, score_made, with_rules
 from training.difference import Change
-from training.export import Exported, export, scorer
+from training.export import Exported, export, packed_model
 from training.fit import Progress, Trained, fit
 from training.learn import Scored, count_error
+from training.litertrun import scorer
 from training.modelrun import ModelRun
 from training.networks import context_frames
+from training.origin import CONFIG_FILE
 from training.reporting import provenance, report_data, write_card, write_model_report
+from training.savedmodel import SAVED_FILE
 from training.settings import TrainSettings
 
-CONFIG_FILE = "config.yaml"
 VALIDATION_SEED = 12
 # Every so many training clips serve to set int8's ranges.
 CALIBRATION_STEP = 7
@@ -168,6 +170,7 @@ def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command:
         "provenance": provenance(settings, run, command),
     }
     others = {f"model-{one.variant}.tflite": one.content for one in run.exports if one.is_within}
+    others[SAVED_FILE] = packed_model(run.trained)
     write_bundle(folder / run.name, spec, {MODEL_FILE: run.chosen.content, **others})
 
 
