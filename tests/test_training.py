@@ -743,6 +743,37 @@ def test_the_same_seed_trains_the_same_network_twice():
     assert all(np.isfinite(list(row.values())).all() for row in histories[0])
 
 
+@pytest.mark.parametrize("batch_size", [8, 3, 1])
+def test_a_short_training_and_any_batch_give_a_network(batch_size):
+    from training.fit import fit
+
+    shape = {"epochs": 1, "windows_per_epoch": 8, "batch_size": batch_size}
+    settings = TrainSettings.model_validate({**TINY, "fit": {**TINY["fit"], **shape}})
+    clips = tones_and_hiss()
+    one, again, other = (fit(settings, FRONT_END, clips, seed=seed) for seed in (1, 1, 2))
+    weights, same, others = (x.network.get_weights() for x in (one, again, other))
+    assert all(np.isfinite(weight).all() for weight in weights)
+    assert all(np.array_equal(a, b) for a, b in zip(weights, same, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(weights, others, strict=True))
+
+
+def test_batches_are_normalised_as_keras_does():
+    import keras
+
+    from training.networks import BatchNorm
+
+    x = np.random.default_rng(0).normal(3, 2, (4, 6, 5, 3)).astype(np.float32)
+    ours, theirs = BatchNorm(momentum=0.8), keras.layers.BatchNormalization(momentum=0.8)
+    for _ in range(2):
+        trained = [np.asarray(layer(x, training=True)) for layer in (ours, theirs)]
+    np.testing.assert_allclose(*trained, atol=1e-5)
+    # Keras averages the variance of the sample, the fused operation that which it estimates.
+    n = x[..., 0].size
+    np.testing.assert_allclose(ours.moving_mean, theirs.moving_mean, rtol=1e-5)
+    np.testing.assert_allclose(ours.moving_variance, theirs.moving_variance, rtol=2 / n)
+    np.testing.assert_allclose(ours(x), theirs(x), rtol=2 / n, atol=2 / n)
+
+
 def test_every_source_is_scored_by_a_fold_that_had_not_met_it():
     settings = TrainSettings.model_validate(TINY)
     clips = tones_and_hiss()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -16,13 +17,11 @@ from training.clips import Clip, ClipSet
 from training.frontends import LogBands
 from training.networks import NETWORKS, POOL
 from training.pipeline import features_of, training_windows, window_maker
-from training.settings import FitSettings, FrontEndSettings, TrainSettings
+from training.settings import FitSettings, FrontEndSettings, NetworkSettings, TrainSettings
+from training.steps import MeanWeights, Trainer
 
 # Weight of the pooled background beside its mean over frames: one loud frame is a false call.
 HARD_BACKGROUND_WEIGHT = 1.0
-WARM_UP_SHARE = 0.1
-# The network is the mean of its weights over this last share of the steps, every so many of them.
-AVERAGED_SHARE, AVERAGED_STEP = 0.25, 2
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -147,22 +146,20 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     layer = LogBands(front_end.model_dump())
-    network = NETWORKS["conv"](settings.network, front_end.n_bands, len(clips.labels))
+    shape = (front_end.n_bands, len(clips.labels))
+    network = NETWORKS["conv"](settings.network, *shape)
     trained = Trained(clips.labels, front_end, network)
     maker = window_maker(clips, front_end, settings, frame_samples=trained.frame_samples)
     windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
-    steps = max(1, settings.fit.windows_per_epoch // settings.fit.batch_size)
-    optimizer = keras.optimizers.AdamW(
-        _schedule(settings, steps), weight_decay=settings.fit.weight_decay
-    )
-    step = _step_function(network, optimizer, settings.fit)
+    trainer = _trainer(settings.network, settings.fit, shape)
+    trainer.restart(network)
     pairs = _by_length(trained, validation) if validation is not None else []
-    validate = _validator(network, pairs)
-    mean = _MeanWeights(network, steps * settings.fit.epochs)
+    validate = _validator(trainer.network, pairs)
+    mean = MeanWeights(trainer.network, settings.fit)
     for epoch in range(settings.fit.epochs):
         loss = 0.0
-        for _ in range(steps):
-            loss += float(step(*next(windows))) / steps
+        for _ in range(settings.fit.steps_per_epoch):
+            loss += float(trainer.step(*next(windows))) / settings.fit.steps_per_epoch
             mean.count_step()
         row = {"epoch": epoch + 1.0, "loss": loss}
         if pairs:
@@ -170,60 +167,18 @@ def fit(
         trained.history.append(row)
         if progress is not None:
             progress(epoch + 1, row)
+    network.set_weights(trainer.network.get_weights())
     return trained
 
 
-class _MeanWeights:
-    """Gives a network, after its last step, the mean of its weights over the last steps.
+# The folds of one training, and its models where their bands are as many, share one: a step takes
+# seconds to trace.
+@lru_cache(maxsize=1)
+def _trainer(network: NetworkSettings, settings: FitSettings, shape: tuple[int, int]) -> Trainer:
+    def loss(targets: Any, logits: Any) -> Any:
+        return window_loss(targets, logits, settings.label_smoothing, settings.call_frames)
 
-    One net in place of many, and less a matter of where the last step happened to end (Izmailov et
-    al., UAI 2018). Weights change little by then, so the normalisation's averages, being weights
-    too, still fit.
-    """
-
-    def __init__(self, network: Any, n_steps: int) -> None:
-        self._network, self._left = network, n_steps
-        self._first = int(n_steps * AVERAGED_SHARE)
-        self._mean: list[FloatArray] = []
-        self._n = 0
-
-    def count_step(self) -> None:
-        """To be called after every step."""
-        self._left -= 1
-        if self._left < self._first and self._left % AVERAGED_STEP == 0:
-            weights, self._n = self._network.get_weights(), self._n + 1
-            self._mean = [
-                mean + (now - mean) / self._n
-                for mean, now in zip(self._mean or weights, weights, strict=True)
-            ]
-        if self._left == 0:
-            self._network.set_weights(self._mean)
-
-
-def _schedule(settings: TrainSettings, steps: int) -> Any:
-    total = steps * settings.fit.epochs
-    warm_up = max(1, int(total * WARM_UP_SHARE))
-    return keras.optimizers.schedules.CosineDecay(
-        settings.fit.learning_rate / 10,
-        max(1, total - warm_up),
-        warmup_target=settings.fit.learning_rate,
-        warmup_steps=warm_up,
-    )
-
-
-def _step_function(network: Any, optimizer: Any, settings: FitSettings) -> Any:
-    optimizer.build(network.trainable_variables)
-    shares = settings.label_smoothing, settings.call_frames
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def step(features: Any, targets: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = window_loss(targets, network(features, training=True), *shares)
-        gradients = tape.gradient(loss, network.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
-        return loss
-
-    return step
+    return Trainer.of(NETWORKS["conv"](network, *shape), settings, loss)
 
 
 def _by_length(trained: Trained, clips: ClipSet) -> list[tuple[Any, Any]]:

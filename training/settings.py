@@ -106,6 +106,16 @@ class FitSettings(Settings):
         0.0, ge=0, le=1, description="how far all of a call is asked for; annotations raise it"
     )
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps a round."""
+        return max(1, self.windows_per_epoch // self.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of the whole training."""
+        return self.steps_per_epoch * self.epochs
+
 
 class ClipSettings(Settings):
     """Which clips, and how they are grouped and split."""
