@@ -84,7 +84,7 @@ def draw_curve(axes: Axes, scores: FloatArray, smoothed: FloatArray) -> None:
     axes.axhline(RULES.release, color=VERMILION, linestyle=":", linewidth=1.2, label="release")
     for at_s, text in NOTES:
         axes.text(at_s, 1.04, text, ha="center", va="bottom", fontsize=8.5, color=INK)
-    axes.set(ylim=(0, 1.3), ylabel="score", yticks=[0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.set(ylim=(0, 1.3), ylabel="score (0 to 1)", yticks=[0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=9)
 
 
@@ -101,7 +101,7 @@ def draw_stages(axes: Axes, smoothed: FloatArray) -> None:
         bars = [(start_s, end_s - start_s) for start_s, end_s in found]
         axes.broken_barh(bars, (row - 0.32, 0.64), color=colour, edgecolor="white", linewidth=2)
         axes.text(DURATION_S + 0.6, row, f"{len(found)}", va="center", fontsize=9, color=INK)
-    axes.set(ylim=(len(STAGES) - 0.4, -0.6), xlabel="time, s", xlim=(0, DURATION_S))
+    axes.set(ylim=(len(STAGES) - 0.4, -0.6), xlabel="time (s)", xlim=(0, DURATION_S))
     axes.text(DURATION_S + 0.6, -1, "events", va="center", ha="center", fontsize=9, color=INK)
     axes.set_yticks(range(len(STAGES)), list(STAGES))
     axes.tick_params(axis="y", length=0)

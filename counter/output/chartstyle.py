@@ -1,4 +1,4 @@
-"""How charts look: their colours and type, and a figure in that style which is saved whole.
+"""How charts look: what has which colour, their type, and a figure that is saved whole.
 
 matplotlib is imported where it is needed: the command line and the scans do without it.
 """
@@ -19,36 +19,50 @@ if TYPE_CHECKING:
 # Okabe and Ito 2008 (jfly.uni-koeln.de/color): told apart with any colour vision.
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, YELLOW = "#E69F00", "#56B4E9", "#000000", "#F0E442"
-# In the order of use; yellow last, it is faint on white.
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW)
-# Lines and words that are no data: the diagonal, zero, "nothing to show".
+# Lines and words that are no data: the diagonal, zero, "nothing to show", and what was before.
 GREY = "#666666"
-DPI = 100
+# The same things have the same colours in all pictures: calls and events that agree, that do not,
+# that share a partner; what was chosen; clips that were learned from, and those that judge.
+RIGHT, WRONG, SHARED = BLUE, VERMILION, ORANGE
+CHOSEN = GREEN
+TRAINING, VALIDATION = BLACK, PURPLE
+# Labels, in the order in which they stand out from a spectrogram and from white.
+LABELS = (SKY, ORANGE, GREEN, PURPLE, YELLOW, BLUE, VERMILION)
+# Perceptually uniform; the pictures of scans have it as counter.output.style.palette.
+SPECTROGRAM = "magma"
+DPI = 150
+WIDTH_IN = 8.0  # at 800 pixels wide, letters are then 15 pixels high
 _STYLE: Any = {
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": f"cycler(color={COLOURS})",
+    "axes.prop_cycle": f"cycler(color={LABELS})",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "grid.color": "#DDDDDD",
+    "image.cmap": SPECTROGRAM,
     "legend.edgecolor": "none",
     "legend.framealpha": 0.9,
     "text.parse_math": False,  # a $ in a file name is a $
 }
 
 
+def label_colour(number: int) -> str:
+    """Colour of a label, counted from 0; after the last colour the first comes again."""
+    return LABELS[number % len(LABELS)]
+
+
 @contextmanager
-def figure_for(path: Path, size_in: tuple[float, float]) -> Iterator[Figure]:
+def figure_for(path: Path, height_in: float) -> Iterator[Figure]:
     """Give a figure in the shared style; it becomes ``path`` when the block ends well.
 
     Parameters
     ----------
     path : Path
-        PNG to write, replaced where it exists.
-    size_in : (float, float)
-        Width and height, inches of ``DPI`` pixels.
+        PNG to write, replaced where it exists; ``WIDTH_IN * DPI`` pixels wide.
+    height_in : float
+        Height, inches of ``DPI`` pixels.
 
     Raises
     ------
@@ -62,7 +76,7 @@ def figure_for(path: Path, size_in: tuple[float, float]) -> Iterator[Figure]:
 
     with rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # other scripts show as boxes
-        figure = Figure(figsize=size_in, dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, height_in), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure
         with atomic_write(path) as partial:

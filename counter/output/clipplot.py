@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from counter.output.canvas import Box, Canvas, Font, fitted
 from counter.output.layout import round_step
-from counter.output.style import BLACK, INK, N_SHADES, WARNING
+from counter.output.shades import Contrast, draw_scale, fitted_contrast
+from counter.output.style import BLACK, INK, WARNING
 from counter.records import FloatArray
 
 _WIDTH, _HEIGHT = 1400, 480
 _PANEL = Box(90, 66, 1380, 410)
 _TITLE, _TEXT = Font(22, bold=True), Font(18)
-_QUIET_SHARE, _LOUD_SHARE = 0.4, 0.999
-_LEAST_RANGE_DB = 20.0
 _TICK = 6
 
 
@@ -92,10 +91,12 @@ def draw_clip(samples: FloatArray, facts: ClipFacts, path: Path) -> None:
     """
     canvas = Canvas.blank(_HEIGHT, _WIDTH)
     view = SpectrogramView(facts.sample_rate_hz, facts.freq_max_hz, (_PANEL.width, _PANEL.height))
-    canvas.view(_PANEL)[:] = spectrogram_shades(samples, view)
+    canvas.view(_PANEL)[:], contrast = spectrogram_shades(samples, view)
     canvas.frame(_PANEL, BLACK)
     canvas.text((_PANEL.left, 6), fitted(facts.title, _TITLE, _PANEL.width), _TITLE)
-    canvas.text((_PANEL.left, 36), fitted(facts.question, _TEXT, _PANEL.width), _TEXT)
+    scale = draw_scale(canvas, (_PANEL.right, 34), contrast.ends, unit="dB")
+    room = scale - 20 - _PANEL.left
+    canvas.text((_PANEL.left, 36), fitted(facts.question, _TEXT, room), _TEXT)
     clip_s = len(samples) / facts.sample_rate_hz
     _draw_times(canvas, facts, clip_s)
     _draw_frequencies(canvas, facts.freq_max_hz)
@@ -133,7 +134,9 @@ def _draw_frequencies(canvas: Canvas, freq_max_hz: float) -> None:
     canvas.text_upwards((24, (_PANEL.top + _PANEL.bottom) // 2), "frequency (kHz)", _TEXT)
 
 
-def spectrogram_shades(samples: FloatArray, view: SpectrogramView) -> NDArray[np.uint8]:
+def spectrogram_shades(
+    samples: FloatArray, view: SpectrogramView
+) -> tuple[NDArray[np.uint8], Contrast]:
     """Shades of ``style.palette`` for a clip's spectrogram, its contrast fitted to the clip.
 
     Parameters
@@ -145,26 +148,27 @@ def spectrogram_shades(samples: FloatArray, view: SpectrogramView) -> NDArray[np
 
     Returns
     -------
-    array of uint8, shape (height, width)
+    shades : array of uint8, shape (height, width)
         0 to ``style.N_SHADES - 1``, the highest frequency in the first row.
+    contrast : Contrast
+        The levels that the darkest and the brightest shade stand for.
     """
     from PIL import Image
 
     levels_db = _levels_db(samples, view)
-    quiet, loud = np.quantile(levels_db, (_QUIET_SHARE, _LOUD_SHARE))
-    scaled = (levels_db - quiet) / max(loud - quiet, _LEAST_RANGE_DB) * (N_SHADES - 1)
-    shades = np.clip(np.rint(scaled), 0, N_SHADES - 1).astype(np.uint8)
-    image = Image.fromarray(np.ascontiguousarray(shades[::-1]))
-    return np.asarray(image.resize(view.size, Image.Resampling.BILINEAR))
+    contrast = fitted_contrast(levels_db)
+    image = Image.fromarray(np.ascontiguousarray(contrast.shades(levels_db)[::-1]))
+    return np.asarray(image.resize(view.size, Image.Resampling.BILINEAR)), contrast
 
 
 def _levels_db(samples: FloatArray, view: SpectrogramView) -> NDArray[np.float64]:
-    """Power in decibels, shape (n_bins, n_columns), from 0 Hz to the axis's end."""
+    """Levels, shape (n_bins, n_columns), from 0 Hz to the axis's end; a full sine is 0 dB."""
     n_fft = max(64, 2 * round(view.fft_s * view.sample_rate_hz / 2))
     padded = np.pad(samples, (n_fft // 2, n_fft // 2))
     starts = np.linspace(0, len(padded) - n_fft, view.size[0]).astype(np.int64)
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[starts]
-    power = np.abs(np.fft.rfft(frames * np.hanning(n_fft + 1)[:-1])) ** 2
+    window = np.hanning(n_fft + 1)[:-1]
+    power = np.abs(np.fft.rfft(frames * (2 / window.sum() * window))) ** 2
     levels_db = 10 * np.log10(power.T + 1e-12)
     bin_hz = view.sample_rate_hz / n_fft
     n_bins = max(2, round(view.freq_max_hz / bin_hz) + 1)

@@ -13,17 +13,19 @@ from counter.audio import MonoStream
 from counter.errors import AudioError
 from counter.evaluation.pairing import Pairing, pair
 from counter.evaluation.records import Criterion, Intervals
-from counter.output.chartstyle import BLUE, GREY, ORANGE, VERMILION, figure_for
+from counter.output.chartstyle import GREY, RIGHT, SHARED, WRONG, figure_for
+from counter.output.shades import fitted_contrast
 from counter.picture import DB_PER_LEVEL, FLOOR_DB, PictureMaker
 from counter.records import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 # The longest stretch of a recording that still shows single calls.
 STRETCH_S = 180.0
-_RANGE_DB = 60.0
-_COLOURS = {"paired": BLUE, "missed or false": VERMILION, "merged or split": ORANGE}
+_COLOURS = {"paired": RIGHT, "missed or false": WRONG, "merged or split": SHARED}
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,23 @@ def draw_gallery(
         The file cannot be written.
     """
     # what has no sound any more is bars under one line that says so
-    heights = [high for sheet in sheets for high in (2.2 if sheet.path else 0.3, 0.9)]
-    with figure_for(path, (13, 0.7 + sum(heights))) as figure:
+    heights = [high for sheet in sheets for high in (1.9 if sheet.path else 0.3, 0.8)]
+    with figure_for(path, 1.1 + sum(heights)) as figure:
         axes = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}).tolist()
         for sheet, sound, bars in zip(sheets, axes[::2], axes[1::2], strict=True):
             pairing = pair(sheet.events, sheet.calls, criterion)
             start_s = _stretch_start_s(sheet, pairing)
             stop_s = min(sheet.duration_s, start_s + STRETCH_S)
-            _draw_sound(sound, sheet, (start_s, stop_s), high_hz)
+            image = _draw_sound(sound, sheet, (start_s, stop_s), high_hz)
+            if image is not None:
+                figure.colorbar(image, ax=[sound, bars], aspect=14, label="level (dB)")
             _draw_bars(bars, sheet, pairing)
             for one in (sound, bars):
                 one.set_xlim(start_s, stop_s)
             sound.tick_params(labelbottom=False)
             sound.set_title(sheet.title, loc="left")
-        axes[-1].set_xlabel("time, s")
-        _legend(axes[0])
+        axes[-1].set_xlabel("time in the recording (s)")
+        _legend(figure)
 
 
 def _stretch_start_s(sheet: Sheet, pairing: Pairing) -> float:
@@ -99,26 +103,27 @@ def _stretch_start_s(sheet: Sheet, pairing: Pairing) -> float:
     return max(0.0, min(first_s, sheet.duration_s - STRETCH_S))
 
 
-def _draw_sound(axes: Axes, sheet: Sheet, span_s: tuple[float, float], high_hz: float) -> None:
+def _draw_sound(
+    axes: Axes, sheet: Sheet, span_s: tuple[float, float], high_hz: float
+) -> AxesImage | None:
     axes.grid(False)
     picture = _picture(sheet.path, span_s[1], high_hz) if sheet.path is not None else None
     if picture is None or not len(picture.levels_db):
         text: Any = {"ha": "center", "va": "center", "color": GREY, "transform": axes.transAxes}
         axes.text(0.5, 0.5, "the recording was not found, or has changed", **text)
         axes.set_yticks([])
-        return
+        return None
     first = int(span_s[0] / picture.column_s)
     levels = picture.levels_db[first:].T.astype(np.float64) * DB_PER_LEVEL + FLOOR_DB
-    top_db = float(np.percentile(levels, 99.8))
+    contrast = fitted_contrast(levels)
     start_s = first * picture.column_s
-    axes.imshow(
+    image = axes.imshow(
         levels,
         origin="lower",
         aspect="auto",
-        cmap="magma",
         interpolation="bilinear",
-        vmin=top_db - _RANGE_DB,
-        vmax=top_db,
+        vmin=contrast.quiet_db,
+        vmax=contrast.loud_db,
         extent=(
             start_s,
             start_s + levels.shape[1] * picture.column_s,
@@ -127,7 +132,8 @@ def _draw_sound(axes: Axes, sheet: Sheet, span_s: tuple[float, float], high_hz: 
         ),
     )
     # the last of it is what resampling cuts off
-    axes.set(ylabel="kHz", ylim=(0, 0.92 * len(levels) * picture.bin_hz / 1000))
+    axes.set(ylabel="frequency (kHz)", ylim=(0, 0.92 * len(levels) * picture.bin_hz / 1000))
+    return image
 
 
 def _picture(path: str, stop_s: float, high_hz: float) -> Picture | None:
@@ -162,9 +168,8 @@ def _draw_bars(axes: Axes, sheet: Sheet, pairing: Pairing) -> None:
     axes.set_ylim(-0.5, 1.5)
 
 
-def _legend(axes: Axes) -> None:
+def _legend(figure: Figure) -> None:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=colour, label=name) for name, colour in _COLOURS.items()]
-    place: Any = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3}
-    axes.legend(handles=handles, **place, frameon=False)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)

@@ -10,7 +10,7 @@ import numpy as np
 
 from counter.evaluation.comparison import Tallies
 from counter.evaluation.thresholds import Curve
-from counter.output.chartstyle import BLACK, BLUE, GREEN, GREY, VERMILION, figure_for
+from counter.output.chartstyle import BLACK, CHOSEN, GREY, RIGHT, WRONG, figure_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +28,9 @@ def draw_counts(path: Path, tallies: Tallies) -> None:
         The file cannot be written.
     """
     n = len(tallies.labels)
-    columns = min(n, 3)
+    columns = min(n, 2)
     rows = -(-n // columns)
-    with figure_for(path, (1 + 5 * columns, 5 * rows)) as figure:
+    with figure_for(path, 6.8 if columns == 1 else 4.4 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, label in zip(panels, tallies.labels, strict=False):
             _scatter(axes, tallies.of(label)[:, :2])
@@ -49,7 +49,7 @@ def _scatter(axes: Axes, counts: Any) -> None:
     least, more = (40, 300) if has_numbers else (15, 80)
     area = least + more * np.sqrt(times / largest) * (largest > 1)
     is_right = places[:, 0] == places[:, 1]
-    kinds = ((is_right, BLUE, "o", "exact"), (~is_right, VERMILION, "D", "not exact"))
+    kinds = ((is_right, RIGHT, "o", "exact"), (~is_right, WRONG, "D", "not exact"))
     for chosen, colour, marker, name in kinds:
         n = int(times[chosen].sum())
         label = f"{name}: {n} ({n / max(times.sum(), 1):.0%})"
@@ -73,34 +73,34 @@ def _frame(axes: Axes, top: float, shown_by: str) -> None:
 
 
 def draw_thresholds(path: Path, curves: Mapping[str, Curve]) -> None:
-    """Precision, recall, F1 and the counts against the threshold, one row a label.
+    """Precision, recall, F1 and the counts against the threshold, two rows a label.
 
     Raises
     ------
     OutputError
         The file cannot be written.
     """
-    with figure_for(path, (12, 0.6 + 4 * len(curves))) as figure:
-        rows = figure.subplots(len(curves), 2, squeeze=False)
-        for (left, right), (label, curve) in zip(rows, curves.items(), strict=True):
-            _draw_shares(left, curve)
-            _draw_counts(right, curve)
-            left.set_title(f"{label}: events")
-            right.set_title(f"{label}: counts")
+    with figure_for(path, 7 * len(curves)) as figure:
+        rows = figure.subplots(2 * len(curves), 1).tolist()
+        for upper, lower, (label, curve) in zip(rows[::2], rows[1::2], curves.items(), strict=True):
+            _draw_shares(upper, curve)
+            _draw_counts(lower, curve)
+            upper.set_title(f"{label}: events")
+            lower.set_title(f"{label}: counts")
 
 
 def _draw_shares(axes: Axes, curve: Curve) -> None:
-    lines = (("precision", curve.precision, BLUE, "-"), ("recall", curve.recall, VERMILION, "--"))
+    lines = (("precision", curve.precision, RIGHT, "-"), ("recall", curve.recall, WRONG, "--"))
     for name, values, colour, dash in (*lines, ("F1", curve.f1, BLACK, ":")):
         axes.plot(curve.thresholds, values, dash, color=colour, lw=2, label=name)
-    axes.set(ylabel="share", ylim=(-0.02, 1.02))
+    axes.set(ylabel="share (0 to 1)", ylim=(-0.02, 1.02))
     _mark(axes, curve)
 
 
 def _draw_counts(axes: Axes, curve: Curve) -> None:
     axes.axhline(0, color=GREY, lw=1)
-    axes.plot(curve.thresholds, curve.count_error, color=BLUE, lw=2, label="mean absolute error")
-    bias: Any = {"color": VERMILION, "lw": 2, "label": "bias (counted - true)"}
+    axes.plot(curve.thresholds, curve.count_error, color=RIGHT, lw=2, label="mean absolute error")
+    bias: Any = {"color": WRONG, "lw": 2, "label": "bias (counted - true)"}
     axes.plot(curve.thresholds, curve.count_bias, "--", **bias)
     axes.set_ylabel("calls a recording")
     # low thresholds can count so much that nothing else would be seen
@@ -116,10 +116,10 @@ def _mark(axes: Axes, curve: Curve) -> None:
     axes.axvline(own, color=GREY, lw=1.5, ls=(0, (1, 1)), label=f"as scanned: {own:.3g}")
     error = curve.count_error[curve.best]
     name = f"least count error: {best:.3g} ({error:.3g})"
-    axes.axvline(best, color=GREEN, lw=1.5, ls="-.", label=name)
+    axes.axvline(best, color=CHOSEN, lw=1.5, ls="-.", label=name)
     axes.set_xscale("logit")
     ticks = [0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="threshold", xlim=(curve.thresholds[0], curve.thresholds[-1]))
-    axes.legend(fontsize=9, loc="best")
+    axes.set(xlabel="threshold (score, 0 to 1)", xlim=(curve.thresholds[0], curve.thresholds[-1]))
+    axes.legend(fontsize=10, loc="best")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from counter.output.canvas import Box, Canvas, Font, fitted, text_width
 from counter.output.layout import PANEL_LEFT, PANEL_WIDTH, WIDTH, round_step
+from counter.output.shades import draw_scale
 from counter.output.sheet import counted, draw_legend
 from counter.output.style import BLACK, EMPTY, GRID, INK, N_SHADES, SCORE_FILL, label_ink
 from counter.summary import Cell, Season, Tally
@@ -25,7 +26,7 @@ _CALLS_HEIGHT, _EFFORT_HEIGHT, _HOUR_HEIGHT = 120, 44, 8
 _WIDEST_DAY, _DATE_WIDTH = 150, 140
 # A single call in a minute of effort must not set the scale for all the others.
 _ENOUGH_S = 600.0
-_BAR = Box(WIDTH - 330, 52, WIDTH - 130, 74)
+_LEGEND = 51  # upper edge of the second line
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _draw_days(
     listened = f"listened to: up to {_span(float(most[1]))} a bar"
     _swatch(canvas, SCORE_FILL, listened)
     counts = {label: int(sum(one[n].sum() for one in calls)) for n, label in enumerate(labels)}
-    draw_legend(canvas, (PANEL_LEFT + text_width(listened, _TEXT) + 70, 51), counts)
+    draw_legend(canvas, (PANEL_LEFT + text_width(listened, _TEXT) + 70, _LEGEND), counts)
     for number, site in enumerate(sites):
         top = _TOP + number * block
         _site_name(canvas, site, top)
@@ -202,24 +203,31 @@ def _draw_hours(path: Path, calendar: _Calendar, sites: list[_Site], which: str)
     title = f"Calls per hour listened, by hour of day and day{which}"
     canvas.text((PANEL_LEFT, 8), fitted(title, _TITLE, PANEL_WIDTH), _TITLE)
     is_cut = any(float(np.nanmax(one)) > most for one in rates)
-    _scale(canvas, most, " or more" if is_cut else "")
+    ends = ("0", f"{most:.3g}{' or more' if is_cut else ''}")
+    draw_scale(canvas, (PANEL_LEFT + PANEL_WIDTH, _LEGEND), ends, unit="calls per hour")
+    _swatch(canvas, EMPTY, "not listened to")
     for number, (site, rate) in enumerate(zip(sites, rates, strict=True)):
         top = _TOP + number * block
         _site_name(canvas, site, top)
         top += _SITE_ROW
         panel = Box(PANEL_LEFT, top, calendar.x(calendar.n_columns), top + panel_height)
         shades = np.where(np.isnan(rate), EMPTY, _shades(rate, most)).astype(np.uint8)
-        columns = np.zeros(panel.width, np.int64)
-        for column in range(calendar.n_columns):
-            columns[calendar.x(column) - panel.left : calendar.x(column + 1) - panel.left] = column
-        canvas.view(panel)[:] = np.repeat(shades[:, columns], _HOUR_HEIGHT, axis=0)
-        canvas.frame(panel, BLACK)
-        for hour in (0, 6, 12, 18):
-            y = panel.top + hour * _HOUR_HEIGHT
-            canvas.fill(Box(panel.left - 6, y, panel.left, y + 2), INK)
-            canvas.text((panel.left - 10, y - 10), f"{hour}:00", _TEXT, anchor=1.0)
+        _map(canvas, panel, calendar, shades)
     _write_dates(canvas, calendar)
     canvas.save(path)
+
+
+def _map(canvas: Canvas, panel: Box, calendar: _Calendar, shades: NDArray[np.uint8]) -> None:
+    """Shades of shape (24, n_columns), and the hours beside them."""
+    columns = np.zeros(panel.width, np.int64)
+    for column in range(calendar.n_columns):
+        columns[calendar.x(column) - panel.left : calendar.x(column + 1) - panel.left] = column
+    canvas.view(panel)[:] = np.repeat(shades[:, columns], _HOUR_HEIGHT, axis=0)
+    canvas.frame(panel, BLACK)
+    for hour in (0, 6, 12, 18):
+        y = panel.top + hour * _HOUR_HEIGHT
+        canvas.fill(Box(panel.left - 6, y, panel.left, y + 2), INK)
+        canvas.text((panel.left - 10, y - 10), f"{hour}:00", _TEXT, anchor=1.0)
 
 
 def _rates(site: _Site) -> NDArray[np.float64]:
@@ -232,21 +240,12 @@ def _shades(rates: NDArray[np.float64], most: float) -> NDArray[np.float64]:
     return np.rint(np.clip(np.nan_to_num(rates) / most, 0, 1) * (N_SHADES - 1))
 
 
-def _scale(canvas: Canvas, most: float, or_more: str) -> None:
-    """What the shades mean."""
-    shades = np.linspace(0, N_SHADES - 1, _BAR.width)
-    canvas.view(_BAR)[:] = np.rint(shades).astype(np.uint8)
-    canvas.text((_BAR.left - 8, _BAR.top - 1), "0", _TEXT, anchor=1.0)
-    canvas.text((_BAR.right + 8, _BAR.top - 1), f"{most:.3g}{or_more}", _TEXT)
-    _swatch(canvas, EMPTY, "not listened to")
-
-
 def _swatch(canvas: Canvas, ink: int, text: str) -> None:
     """A sample of a colour on the second line of a picture, and what it means."""
-    box = Box(PANEL_LEFT, _BAR.top, PANEL_LEFT + 22, _BAR.bottom)
+    box = Box(PANEL_LEFT, _LEGEND + 1, PANEL_LEFT + 22, _LEGEND + 23)
     canvas.fill(box, ink)
     canvas.frame(box, GRID)
-    canvas.text((box.right + 10, _BAR.top - 1), text, _TEXT)
+    canvas.text((box.right + 10, _LEGEND), text, _TEXT)
 
 
 def _span(hours: float) -> str:

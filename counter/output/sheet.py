@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counter.output.canvas import Box, Canvas, Font, fitted, text_width
-from counter.output.layout import PANEL_LEFT, PANEL_WIDTH, Layout
-from counter.output.style import BLACK, N_SHADES, SCORE, SCORE_FILL, WHITE, label_ink
+from counter.output.layout import PANEL_LEFT, PANEL_WIDTH, WIDTH, Layout
+from counter.output.shades import draw_scale, fitted_contrast
+from counter.output.style import BLACK, SCORE, SCORE_FILL, WHITE, label_ink
+from counter.picture import DB_PER_LEVEL, FLOOR_DB
 from counter.records import TRUNCATED, Event, FileResult, FloatArray, Picture
 
 _TITLE = Font(26, bold=True)
@@ -19,9 +21,7 @@ _TEXT = Font(18)
 _NUMBER = Font(16)
 _SWATCH = 14
 _LEAST_EVENT_WIDTH = 4
-_QUIET_SHARE, _LOUD_SHARE = 0.3, 0.998
-_LEAST_RANGE_DB = 30
-_ENOUGH_LEVELS = 200_000
+_SCALE_WIDTH = 330
 
 Bytes = NDArray[np.uint8]
 Values = TypeVar("Values", Bytes, FloatArray)
@@ -67,11 +67,18 @@ class Sheet:
         facts = f"{effort}; dashed: threshold {self.settings.threshold:.2f}"
         self.canvas.text((PANEL_LEFT, 46), facts, _TEXT)
         counts = {label: result.calls(label) for label in self.settings.band_hz}
-        draw_legend(self.canvas, (PANEL_LEFT + text_width(facts, _TEXT) + 40, 46), counts)
+        left = PANEL_LEFT + text_width(facts, _TEXT) + 40
+        draw_legend(self.canvas, (left, 46), counts, right=right - _SCALE_WIDTH)
 
     def draw_sound(self, picture: Picture, end_s: float) -> None:
-        """Draw the spectrogram, its contrast fitted to the recording."""
-        shades = _shades(picture.levels_db)
+        """Draw the spectrogram, its contrast fitted to the recording, and what its shades are."""
+        if not picture.levels_db.size:
+            return
+        contrast = fitted_contrast(picture.levels_db, _decibels)
+        scale = (PANEL_LEFT + PANEL_WIDTH, 46)
+        left = draw_scale(self.canvas, scale, contrast.ends, unit="dB")
+        self.canvas.text((left - 8, 46), "level", _TEXT, anchor=1.0)
+        shades = contrast.shades(_decibels(np.arange(256)))
         end_s = min(end_s, len(picture.levels_db) * picture.column_s)
         reach = picture.levels_db.shape[1] * picture.bin_hz / self.settings.freq_max_hz
         for strip in range(self.layout.n_strips):
@@ -144,12 +151,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def draw_legend(canvas: Canvas, place: tuple[int, int], counts: Mapping[str, int]) -> None:
-    """Write labels with colour and count from ``(x, y)`` rightwards, as many as have room."""
+def draw_legend(
+    canvas: Canvas, place: tuple[int, int], counts: Mapping[str, int], *, right: int = WIDTH
+) -> None:
+    """Write labels with colour and count from ``(x, y)`` to ``right``, as many as have room."""
     x, y = place
     for number, (label, count) in enumerate(counts.items()):
         text = f"{label} {count}"
-        if x + _SWATCH + 8 + text_width(text, _TEXT) > canvas.pixels.shape[1]:
+        if x + _SWATCH + 8 + text_width(text, _TEXT) > right:
             canvas.text((x, y), "\N{HORIZONTAL ELLIPSIS}", _TEXT)
             return
         canvas.fill(Box(x, y + 5, x + _SWATCH, y + 5 + _SWATCH), label_ink(number))
@@ -187,14 +196,8 @@ def pixel_maxima(values: Values, step_s: float, edges_s: NDArray[np.float64]) ->
     return np.maximum.reduceat(values[:stop], starts, axis=0)
 
 
-def _shades(levels_db: Bytes) -> Bytes:
-    """Palette index of each level: the recording's own quiet and loud ends span the colours."""
-    some = levels_db.reshape(-1)[:: max(1, levels_db.size // _ENOUGH_LEVELS)]
-    shares = np.cumsum(np.bincount(some, minlength=256)) / max(some.size, 1)
-    quiet = int(np.searchsorted(shares, _QUIET_SHARE))
-    loud = max(int(np.searchsorted(shares, _LOUD_SHARE)), quiet + _LEAST_RANGE_DB)
-    scaled = (np.arange(256) - quiet) / (loud - quiet) * (N_SHADES - 1)
-    return np.clip(np.rint(scaled), 0, N_SHADES - 1).astype(np.uint8)
+def _decibels(levels: NDArray[np.integer]) -> NDArray[np.float64]:
+    return levels * DB_PER_LEVEL + FLOOR_DB
 
 
 def _upright(shades: Bytes, reach: float, height: int) -> Bytes:

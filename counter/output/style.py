@@ -1,7 +1,6 @@
 """Colours of the plots, as indices into one palette of 256.
 
-The picture is matplotlib's magma, events and labels have the colours of the charts, in the order
-that stands out from magma.
+The picture is matplotlib's magma, events and labels have the colours of the charts.
 """
 
 from __future__ import annotations
@@ -27,20 +26,11 @@ _MAGMA = bytes.fromhex(
 )
 _INK_RGB = "#222222"
 _PLAIN = ("#d0d0d0", "#ececec", chart.BLACK, chart.BLUE, "#b9d9ea", chart.VERMILION)
-_LABEL_RGB = (
-    chart.SKY,
-    chart.ORANGE,
-    chart.GREEN,
-    chart.PURPLE,
-    chart.YELLOW,
-    chart.BLUE,
-    chart.VERMILION,
-)
 
 
 def label_ink(number: int) -> int:
     """Palette index of a label, counted from 0; after the last colour the first comes again."""
-    return _LABELS + number % len(_LABEL_RGB)
+    return _LABELS + number % len(chart.LABELS)
 
 
 def text_ink(coverage: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -59,7 +49,7 @@ def palette() -> NDArray[np.uint8]:
     ink = _rgb([_INK_RGB])[0]
     table[WHITE : INK + 1] = np.linspace((255.0, 255.0, 255.0), ink, _N_TEXT)
     table[GRID : GRID + len(_PLAIN)] = _rgb(_PLAIN)
-    table[_LABELS : _LABELS + len(_LABEL_RGB)] = _rgb(_LABEL_RGB)
+    table[_LABELS : _LABELS + len(chart.LABELS)] = _rgb(chart.LABELS)
     return np.rint(table).astype(np.uint8)
 
 

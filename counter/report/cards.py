@@ -44,6 +44,7 @@ def _card(row: int, material: Material) -> Card:
         sound=data_uri("audio/mpeg", cut.sound),
         seconds=f"{length_s:.3g} s",
         kilohertz=f"{cut.freq_max_hz / 1000:.3g} kHz",
+        decibels=f"{cut.contrast.ends[0]} to {cut.contrast.ends[1]} dB",
         left=left,
         width=min(100 - left, (min(end_s, cut.end_s) - start_s) / length_s * 100),
     )

@@ -15,6 +15,7 @@ from PIL import Image
 from counter.audio import probe
 from counter.errors import AudioError
 from counter.output.clipplot import SpectrogramView, spectrogram_shades
+from counter.output.shades import Contrast
 from counter.output.style import palette
 from counter.records import Event, FloatArray
 from counter.spans import seek_spans
@@ -25,24 +26,57 @@ from counter.timebase import Timebase
 _RATES_HZ = (16_000, 24_000, 32_000, 48_000)
 _MP3 = {"format": "MP3", "subtype": "MPEG_LAYER_III", "bitrate_mode": "VARIABLE"}
 _MP3_LEVEL = 0.6  # of libsndfile: 0 best, 1 smallest; about 30 kbit/s of forest at 16 kHz
-_SIZE = (360, 150)
 _WEBP_QUALITY = 72
 # What rises above this is not heard; it is slowed down so often, as bat detectors do.
 _AUDIBLE_HZ = 20_000
 _SLOWED = 10
-_MARGIN_S, _LONGEST_S = 1.0, 12.0
 _FFT_S = 0.032
 _PEAK = 0.9
 
 
 @dataclass(frozen=True)
+class Look:
+    """How events are drawn.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height of the picture, pixels.
+    reach : float
+        Upper end of the picture, as a multiple of the band's; no sound reaches further.
+    """
+
+    size: tuple[int, int]
+    reach: float
+
+    def view(self, one: Wanted, own_rate_hz: int) -> SpectrogramView:
+        """What is drawn of an event; ``own_rate_hz`` is the recording's."""
+        freq_max_hz = min(self.reach * one.high_hz, one.rate_hz / 2, own_rate_hz / 2)
+        return SpectrogramView(one.rate_hz, freq_max_hz, self.size, _FFT_S / one.slowed)
+
+
+@dataclass(frozen=True)
 class Wanted:
-    """An event to show, and the band that it was listened for in."""
+    """An event to show, and the band that it was listened for in.
+
+    Attributes
+    ----------
+    row : int
+        How it is known.
+    event : Event
+        What it is.
+    low_hz, high_hz : float
+        The band.
+    margin_s, longest_s : float
+        What is cut on either side, and at most.
+    """
 
     row: int
     event: Event
     low_hz: float
     high_hz: float
+    margin_s: float = 1.0
+    longest_s: float = 12.0
 
     @property
     def slowed(self) -> int:
@@ -58,7 +92,7 @@ class Wanted:
 
     def span_s(self) -> tuple[float, float]:
         """What is cut: the event and a little around it; of a long one what is around its peak."""
-        margin_s, longest_s = _MARGIN_S / self.slowed, _LONGEST_S / self.slowed
+        margin_s, longest_s = self.margin_s / self.slowed, self.longest_s / self.slowed
         start_s, end_s = self.event.start_s - margin_s, self.event.end_s + margin_s
         if end_s - start_s > longest_s:
             start_s = max(start_s, min(self.event.peak_s - longest_s / 2, end_s - longest_s))
@@ -78,6 +112,8 @@ class Cutting:
         What was cut, seconds from the recording's start.
     freq_max_hz : float
         Upper end of the picture; the lower is 0.
+    contrast : Contrast
+        Levels of its darkest and of its brightest shade.
     slowed : int
         How many times slower than real time the sound plays.
     """
@@ -87,6 +123,7 @@ class Cutting:
     start_s: float
     end_s: float
     freq_max_hz: float
+    contrast: Contrast
     slowed: int
 
 
@@ -94,7 +131,11 @@ Found = dict[int, Cutting | str]
 
 
 def cut_events(
-    wanted: Mapping[str, Sequence[Wanted]], files: Mapping[str, object], n_threads: int
+    wanted: Mapping[str, Sequence[Wanted]],
+    files: Mapping[str, object],
+    look: Look,
+    *,
+    n_threads: int,
 ) -> Iterator[Found]:
     """Cut events, recording by recording; the order is that in which recordings are done.
 
@@ -104,6 +145,8 @@ def cut_events(
         Events of each recording.
     files : mapping of str to path or URL
         Where each recording is; those that are gone are missing.
+    look : Look
+        How they are drawn.
     n_threads : int
         Recordings read at a time.
 
@@ -117,17 +160,17 @@ def cut_events(
         file = files.get(item[0])
         if file is None:
             return dict.fromkeys((one.row for one in item[1]), "The recording is not there.")
-        return _cut_recording(str(file), item[1])
+        return _cut_recording(str(file), item[1], look)
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="cut") as pool:
         yield from pool.map(one, wanted.items())
 
 
-def _cut_recording(file: str, wanted: Sequence[Wanted]) -> Found:
+def _cut_recording(file: str, wanted: Sequence[Wanted], look: Look) -> Found:
     found: Found = {}
     for rate_hz in sorted({one.rate_hz for one in wanted}):
         of_rate = sorted((one for one in wanted if one.rate_hz == rate_hz), key=_begin_s)
-        found.update(_cut_at(file, rate_hz, of_rate))
+        found.update(_cut_at(file, rate_hz, of_rate, look))
     return found
 
 
@@ -135,7 +178,7 @@ def _begin_s(one: Wanted) -> float:
     return one.span_s()[0]
 
 
-def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted]) -> Found:
+def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted], look: Look) -> Found:
     samples = Timebase(rate_hz, 1).samples
     spans = [(samples(begin_s), samples(end_s)) for begin_s, end_s in map(Wanted.span_s, wanted)]
     found: Found = {one.row: "The recording ends before." for one in wanted}
@@ -144,23 +187,23 @@ def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted]) -> Found:
         clips = seek_spans(file, rate_hz, spans)
         for one, (first, _), clip in zip(wanted, spans, clips, strict=True):
             if len(clip):
-                found[one.row] = _cutting(one, first, clip, own_rate_hz)
+                found[one.row] = _cutting(one, first, clip, look.view(one, own_rate_hz))
     except (AudioError, sf.LibsndfileError, OSError) as error:
         why = f"The recording cannot be read: {' '.join(str(error).split())}"
         found.update((row, why) for row, one in found.items() if isinstance(one, str))
     return found
 
 
-def _cutting(one: Wanted, first: int, clip: FloatArray, own_rate_hz: int) -> Cutting:
+def _cutting(one: Wanted, first: int, clip: FloatArray, view: SpectrogramView) -> Cutting:
     rate_hz = one.rate_hz
-    freq_max_hz = min(2 * one.high_hz, rate_hz / 2, own_rate_hz / 2)
-    view = SpectrogramView(rate_hz, freq_max_hz, _SIZE, _FFT_S / one.slowed)
+    shades, contrast = spectrogram_shades(clip, view)
     return Cutting(
-        picture=_webp(spectrogram_shades(clip, view)),
+        picture=_webp(shades),
         sound=_mp3(clip, rate_hz // one.slowed),
         start_s=first / rate_hz,
         end_s=(first + len(clip)) / rate_hz,
-        freq_max_hz=freq_max_hz,
+        freq_max_hz=view.freq_max_hz,
+        contrast=contrast,
         slowed=one.slowed,
     )
 

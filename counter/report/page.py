@@ -46,6 +46,7 @@ class Card:
     missing: str = ""
     seconds: str = ""
     kilohertz: str = ""
+    decibels: str = ""
     left: float = 0.0
     width: float = 0.0
 
