@@ -203,7 +203,8 @@ def _draw_hours(path: Path, calendar: _Calendar, sites: list[_Site], which: str)
     title = f"Calls per hour listened, by hour of day and day{which}"
     canvas.text((PANEL_LEFT, 8), fitted(title, _TITLE, PANEL_WIDTH), _TITLE)
     is_cut = any(float(np.nanmax(one)) > most for one in rates)
-    ends = ("0", f"{most:.3g}{' or more' if is_cut else ''}")
+    highest = f"{most:,.0f}" if most >= 100 else f"{most:.3g}"
+    ends = ("0", f"{highest}{' or more' if is_cut else ''}")
     draw_scale(canvas, (PANEL_LEFT + PANEL_WIDTH, _LEGEND), ends, unit="calls per hour")
     _swatch(canvas, EMPTY, "not listened to")
     for number, (site, rate) in enumerate(zip(sites, rates, strict=True)):
