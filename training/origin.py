@@ -7,6 +7,7 @@ from pathlib import Path
 from counter.bundle import Bundle
 from counter.config import read_yaml
 from counter.errors import CallcountError
+from training.settings import TrainSettings
 
 CONFIG_FILE = "config.yaml"
 
@@ -35,3 +36,21 @@ def trained_window_s(bundle: Bundle) -> float:
             "Give --window SECONDS.",
         )
     return float(told)
+
+
+def moved(settings: TrainSettings, folder: Path) -> TrainSettings:
+    """The settings with the paths of clips taken from another folder than the present one."""
+
+    def there(path: str) -> str:
+        return str(folder / path)
+
+    clips = settings.clips
+    changes: dict[str, object] = {
+        "labels": {name: tuple(map(there, paths)) for name, paths in clips.labels.items()},
+        "background": tuple(map(there, clips.background)),
+        "reviewed": tuple(map(there, clips.reviewed)),
+    }
+    for key in ("annotations", "recordings"):
+        if (path := getattr(clips, key)) is not None:
+            changes[key] = there(path)
+    return settings.model_copy(update={"clips": clips.model_copy(update=changes)})

@@ -1,0 +1,176 @@
+"""A LiteRT file as a graph that can be changed: operators are put in, and it is written again.
+
+The schema's classes come with ``ai-edge-litert``, so that no TensorFlow is needed and whatever a
+bundle's model was made by can be changed: trained here, earlier, or converted from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from counter.errors import BundleError
+
+FILE_IDENTIFIER = b"TFL3"
+# Codes above this one do not fit into the field that older readers look at.
+LAST_OLD_CODE = 127
+TYPES = {
+    np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.float16): schema.TensorType.FLOAT16,
+    np.dtype(np.int32): schema.TensorType.INT32,
+}
+_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
+
+
+class Graph:
+    """The first subgraph of a LiteRT file.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    BundleError
+        It is no LiteRT file, or holds several subgraphs.
+    """
+
+    def __init__(self, content: bytes, name: str) -> None:
+        if content[4:8] != FILE_IDENTIFIER:
+            raise BundleError(f"{name} is no LiteRT file.", "Check the file.")
+        self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        if len(self.model.subgraphs) != 1:
+            raise BundleError(f"{name} holds {len(self.model.subgraphs)} graphs, not one.")
+        self._graph = self.model.subgraphs[0]
+
+    @property
+    def operators(self) -> list[Any]:
+        """The operators in the order in which they run."""
+        found: list[Any] = self._graph.operators
+        return found
+
+    @property
+    def input(self) -> int:
+        """Index of the tensor that takes samples."""
+        return int(self._graph.inputs[0])
+
+    @property
+    def output(self) -> int:
+        """Index of the tensor that gives scores."""
+        return int(self._graph.outputs[0])
+
+    @output.setter
+    def output(self, tensor: int) -> None:
+        # Signatures name the output as well; readers take the subgraph's where there is none.
+        self._graph.outputs, self.model.signatureDefs = [tensor], []
+
+    def kind(self, operator: Any) -> str:
+        """The name of what an operator does, as the schema has it."""
+        code = self.model.operatorCodes[operator.opcodeIndex]
+        return _NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+    def foreign(self, operator: Any) -> str:
+        """The name of an operator that is none of LiteRT's own, else nothing."""
+        code = self.model.operatorCodes[operator.opcodeIndex].customCode
+        return code.decode() if code else ""
+
+    def tensor(self, index: int) -> Any:
+        """A tensor's record."""
+        return self._graph.tensors[index]
+
+    def has_integers(self) -> bool:
+        """Whether any tensor is quantised to 8 bit."""
+        return any(one.type == schema.TensorType.INT8 for one in self._graph.tensors)
+
+    def values(self, index: int) -> NDArray[np.float32] | None:
+        """The numbers of a float32 constant; ``None`` of another tensor."""
+        tensor = self.tensor(index)
+        data = self.model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.FLOAT32 or data is None or not len(data):
+            return None
+        return np.frombuffer(bytes(bytearray(data)), dtype=np.float32)
+
+    def constant(self, values: NDArray[Any], name: str) -> int:
+        """Add a constant; its index."""
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), dtype=np.uint8)
+        self.model.buffers.append(buffer)
+        index = self._new_tensor(values.shape, TYPES[values.dtype], name)
+        self.tensor(index).buffer = len(self.model.buffers) - 1
+        return index
+
+    def forget(self, index: int) -> None:
+        """Drop the numbers of a constant that no operator needs any more."""
+        tensor = self.tensor(index)
+        buffer, tensor.buffer = tensor.buffer, 0
+        if all(one.buffer != buffer for one in self._graph.tensors):
+            self.model.buffers[buffer].data = None
+
+    def put(
+        self,
+        kind: str,
+        inputs: Sequence[int],
+        *,
+        shape: Sequence[int],
+        options: Any = None,
+        at: int | None = None,
+    ) -> int:
+        """Put in an operator with one float32 output, at the end or in a place; the output's index.
+
+        Parameters
+        ----------
+        kind : str
+            As the schema names it, such as ``ADD``.
+        inputs : sequence of int
+            Indices of tensors.
+        shape : sequence of int
+            Of the output.
+        options : object, optional
+            The schema's record of options.
+        at : int, optional
+            Place among the operators.
+        """
+        output = self._new_tensor(shape, schema.TensorType.FLOAT32, f"{kind}_{len(self.operators)}")
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(kind)
+        operator.inputs, operator.outputs = list(inputs), [output]
+        if options is not None:
+            operator.builtinOptions = options
+            record = type(options).__name__.removesuffix("T")
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, record)
+        self.operators.insert(len(self.operators) if at is None else at, operator)
+        return output
+
+    def content(self) -> bytes:
+        """The file."""
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self.model.Pack(builder), file_identifier=FILE_IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _new_tensor(self, shape: Sequence[int], kind: int, name: str) -> int:
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.name = list(shape), kind, f"callcount/{name}"
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
+
+    def _code(self, kind: str) -> int:
+        wanted = getattr(schema.BuiltinOperator, kind)
+        # float16 needs the third version of DEQUANTIZE, all else that is put in the first.
+        version = 3 if kind == "DEQUANTIZE" else 1
+        for index, code in enumerate(self.model.operatorCodes):
+            if max(code.builtinCode, code.deprecatedBuiltinCode) == wanted:
+                code.version = max(code.version, version)
+                return index
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.version = wanted, version
+        code.deprecatedBuiltinCode = min(wanted, LAST_OLD_CODE)
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1

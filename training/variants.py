@@ -1,0 +1,176 @@
+"""The forms that a bundle's model can be had in, compared on the clips it was validated on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from counter.bundle import Bundle
+from counter.errors import BundleError, CallcountError
+from counter.records import FloatArray
+from training.clips import ClipSet, read_clips, split_sources
+from training.clipscores import pooled
+from training.exports import float32_model, int8_model
+from training.halved import halved
+from training.litertrun import Score, scorer
+from training.metrics import ClipScores, spread_over_sources
+from training.proofsounds import proof_sounds
+from training.reporting import CLIP_THRESHOLD
+from training.savedmodel import SAVED_FILE, saved_model_scorer, unpacked
+from training.settings import TrainSettings
+
+SIDES = ("train", "validation", "test")
+# Processor time for which each form scores, so that one figure is like the next.
+TIMED_S = 0.5
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of a model.
+
+    Attributes
+    ----------
+    name : str
+        ``keras``, ``float32``, ``float16`` or ``int8``.
+    n_bytes : int
+        Size of its file.
+    score : callable
+        From a sound to frame scores, (n_frames, n_labels).
+    """
+
+    name: str
+    n_bytes: int
+    score: Score
+
+
+@dataclass(frozen=True)
+class FormFigures:
+    """How one form does.
+
+    Attributes
+    ----------
+    name : str
+    n_bytes : int
+        Size of its file.
+    agreement : float
+        Share of clips of which it says what the first form says, 0 to 1.
+    accuracy, accuracy_low, accuracy_high : float or None
+        Share of clips of which it says what is true, and its 95 % interval over sources.
+    largest_difference : float
+        Of a frame's score to the first form's, over all clips.
+    speed_x : float
+        Seconds of sound scored in a second of one processor.
+    """
+
+    name: str
+    n_bytes: int
+    agreement: float
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    largest_difference: float
+    speed_x: float
+
+
+def validation_clips(bundle: Bundle, settings: TrainSettings) -> ClipSet:
+    """The clips that a bundle was validated on, found again by the settings it was trained with.
+
+    Raises
+    ------
+    CallcountError
+        Clips are missing, or are others than those that the bundle was trained on.
+    """
+    clips = read_clips(settings.clips, bundle.spec.sample_rate_hz)
+    split = split_sources(clips, settings.clips, settings.seed)
+    found = {side: len(getattr(split, side)) for side in SIDES}
+    known = bundle.spec.provenance.get("sources", found)
+    if clips.labels != bundle.spec.labels or found != known:
+        raise CallcountError(
+            f"these are not the clips of bundle {bundle.spec.name}: {_told(clips.labels, found)}, "
+            f"where it was trained on {_told(bundle.spec.labels, known)}.",
+            "Name its settings with --config, and where its clip folders are with --clips.",
+        )
+    return clips.subset(split.validation)
+
+
+def _told(labels: tuple[str, ...], sources: dict[str, int]) -> str:
+    counts = (sources.get(side, 0) for side in SIDES)
+    return "{} in sources of {} to train, {} to validate and {} to test on".format(
+        ", ".join(labels), *counts
+    )
+
+
+def forms_of(bundle: Bundle) -> Iterator[Form]:
+    """All forms of a bundle's model, the one that the others are compared with first."""
+    frame_samples = bundle.spec.frame_samples
+    saved = bundle.companion(SAVED_FILE)
+    if saved is not None:
+        files = unpacked(saved, SAVED_FILE)
+        yield Form("keras", sum(map(len, files.values())), saved_model_scorer(files, frame_samples))
+    name, float32 = float32_model(bundle)
+    yield Form("float32", len(float32), scorer(float32, frame_samples))
+    try:
+        half = halved(float32, name)
+        yield Form("float16", len(half), scorer(half, frame_samples))
+    except BundleError:
+        pass  # nothing to be halved
+    quantised = int8_model(bundle)
+    if quantised is not None:
+        yield Form("int8", len(quantised[1]), scorer(quantised[1], frame_samples))
+
+
+def compare_forms(bundle: Bundle, clips: ClipSet) -> list[FormFigures]:
+    """Every form's figures on the clips; agreement and difference are to the first form."""
+    figures, first = [], None
+    for form in forms_of(bundle):
+        frames = [form.score(clip.samples) for clip in clips.clips]
+        scores = _clip_scores(clips, frames)
+        said = scores.scores >= CLIP_THRESHOLD
+        first = (frames, said) if first is None else first
+        threshold = np.full(len(clips.labels), CLIP_THRESHOLD)
+        accuracy = spread_over_sources(scores, threshold, seed=0)["accuracy"]
+        figures.append(
+            FormFigures(
+                name=form.name,
+                n_bytes=form.n_bytes,
+                agreement=float((said == first[1]).all(axis=1).mean()),
+                accuracy=accuracy["value"],
+                accuracy_low=accuracy["low"],
+                accuracy_high=accuracy["high"],
+                largest_difference=_largest(frames, first[0]),
+                speed_x=_speed(form.score, bundle),
+            )
+        )
+    return figures
+
+
+def _largest(frames: list[FloatArray], others: list[FloatArray]) -> float:
+    pairs = zip(frames, others, strict=True)
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
+
+
+def _clip_scores(clips: ClipSet, frames: list[FloatArray]) -> ClipScores:
+    labels = np.array([clip.label for clip in clips.clips], dtype=int)
+    return ClipScores(
+        labels=clips.labels,
+        scores=np.stack([pooled(one) for one in frames]),
+        truth=labels[:, None] == np.arange(len(clips.labels)),
+        sources=tuple(clip.source for clip in clips.clips),
+        names=tuple(clip.name for clip in clips.clips),
+        split="validation",
+    )
+
+
+def _speed(score: Score, bundle: Bundle) -> float:
+    """Seconds of sound a second of processor time, whatever the number of threads."""
+    spec = bundle.spec
+    sound = np.concatenate(proof_sounds(spec.sample_rate_hz, spec.low_hz, spec.high_hz))
+    score(sound)  # the first time, memory is laid out
+    begun_s, n = time.process_time(), 0
+    while (spent_s := time.process_time() - begun_s) < TIMED_S:
+        score(sound)
+        n += 1
+    return n * len(sound) / spec.sample_rate_hz / spent_s
