@@ -12,10 +12,12 @@ from counter import __version__
 from counter.cli.demo import demo
 from counter.cli.estimate import estimate
 from counter.cli.evaluate import evaluate
+from counter.cli.export import export
 from counter.cli.info import info
 from counter.cli.listen import listen
 from counter.cli.mine import mine
 from counter.cli.report import report
+from counter.cli.review import review
 from counter.cli.sample import sample
 from counter.cli.scan import scan
 from counter.cli.status import status
@@ -33,8 +35,8 @@ def cli() -> None:
 
 
 for command in (
-    *(train, scan, listen, status, evaluate, tune),
-    *(sample, estimate, mine, report, demo, info),
+    *(train, export, scan, listen, status, evaluate, tune),
+    *(sample, estimate, mine, report, review, demo, info),
 ):
     cli.add_command(command)
 
