@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counter.errors import OutputError
-from counter.journalfile import STANDING, open_journal, told
+from counter.journalfile import JOURNAL, STANDING
 from counter.journalrows import body_of, result_of
 from counter.records import FAILED, FileResult, Recording
 from counter.remote.urls import absolute
@@ -74,7 +74,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._db = open_journal(path)
+        self._db = JOURNAL.open(path)
         self._settings = 0
         self._seen_s = time.monotonic()
         self._recordings: Sequence[Recording] = ()
@@ -99,7 +99,7 @@ class Journal:
             (place, _key(one), one.name, one.size_bytes, one.modified_s)
             for place, one in enumerate(recordings)
         )
-        with told(self.path), self._transaction():
+        with JOURNAL.told(self.path), self._transaction():
             before = self._fact("settings")
             self._db.execute("DELETE FROM recordings")
             self._db.executemany("INSERT INTO recordings VALUES (?, ?, ?, ?, ?)", rows)
@@ -134,7 +134,7 @@ class Journal:
         wanted = f"({failed:d} AND status = '{FAILED}') OR ({without_scores:d} AND scores IS NULL"
         wanted += f" AND status != '{FAILED}')"
         listed = "path IN (SELECT path FROM recordings)"
-        with told(self.path), self._transaction():
+        with JOURNAL.told(self.path), self._transaction():
             n_found: int = self._db.execute(
                 f"SELECT count(*) FROM outcomes WHERE ({wanted}) AND {listed}"
             ).fetchone()[0]
@@ -157,7 +157,7 @@ class Journal:
             body_of(result),
             None if logits is None else logits.astype("<f2").tobytes(),
         )
-        with told(self.path):
+        with JOURNAL.told(self.path):
             self._db.execute(
                 "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
             )
@@ -208,7 +208,7 @@ class Journal:
             after = page[-1][0]
 
     def _rows(self, query: str, **values: object) -> list[Sequence[Any]]:
-        with told(self.path):
+        with JOURNAL.told(self.path):
             return self._db.execute(query, {"settings": self._settings, **values}).fetchall()
 
     def sums(self) -> tuple[int, float]:
@@ -228,12 +228,12 @@ class Journal:
 
     def fact(self, name: str) -> str:
         """What ``note`` noted under a name; empty where nothing was."""
-        with told(self.path):
+        with JOURNAL.told(self.path):
             return self._fact(name)
 
     def note(self, name: str, value: str) -> None:
         """Note something about the run as a whole."""
-        with told(self.path):
+        with JOURNAL.told(self.path):
             self._note(name, value)
 
     def _fact(self, name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from counter.errors import CallcountError
 from counter.journal import STARTED
-from counter.journalfile import STANDING, is_own_journal, open_to_read, told
+from counter.journalfile import JOURNAL, STANDING
 from counter.records import FAILED
 
 _CURRENT = """
@@ -80,11 +80,11 @@ def read_state(path: Path) -> ScanState:
     CallcountError
         There is no journal, or it is damaged.
     """
-    if not is_own_journal(path):
+    if not JOURNAL.is_own(path):
         fix = "Name the table of a scan, as it was given with -o."
         raise CallcountError(f"{path} is no journal of a scan.", fix)
     state = ScanState()
-    with told(path), closing(open_to_read(path)) as db:
+    with JOURNAL.told(path), closing(JOURNAL.open_to_read(path)) as db:
         facts = dict(db.execute("SELECT name, value FROM facts").fetchall())
         settings = (db.execute(_CURRENT).fetchone() or [0])[0]
         started_s = float(facts.get(STARTED, 0))

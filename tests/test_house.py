@@ -25,6 +25,7 @@ MODULES = sorted(path for name in ("counter", "training") for path in (ROOT / na
 FLOORS = (
     {"errors", "where", "cells", "moments", "deadair", "downmix", "framerest"},
     {"timebase", "config", "records", "folders", "headers", "quiet", "soundfiles", "calltables"}
+    | {"database"}
     | {"remote"},
     {"stretches"},
     {"audio", "files", "bundle", "events", "picture", "annotations", "estimation"}
@@ -261,6 +262,7 @@ def test_a_whole_scan_loads_nothing_of_training(tmp_path):
     [
         (),
         ("train",),
+        ("export",),
         ("scan",),
         ("listen",),
         ("status",),

@@ -23,7 +23,7 @@ from counter.output.reading import read_results
 from counter.records import Event
 from counter.report.card import card_html
 from counter.report.choice import GalleryChoice, choose_events
-from counter.report.media import Wanted, cut_events
+from counter.report.media import Look, Wanted, cut_events
 
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)<!-- \"&'.wav"
 LARGEST_BYTES = 15_000_000
@@ -434,7 +434,8 @@ def test_what_nobody_hears_is_slowed_down(tmp_path):
     path = tmp_path / "bat.wav"
     sf.write(path, sound, rate_hz)
     wanted = Wanted(0, Event("bat", 0.4, 0.6, 0.5, 0.9), 20_000, 60_000)
-    (found,) = cut_events({"bat.wav": [wanted]}, {"bat.wav": path}, 1)
+    look = Look(size=(360, 150), reach=2.0)
+    (found,) = cut_events({"bat.wav": [wanted]}, {"bat.wav": path}, look, n_threads=1)
     heard, heard_hz = sf.read(io.BytesIO(found[0].sound))
     assert found[0].slowed == 10
     assert len(heard) / heard_hz == pytest.approx(10 * (found[0].end_s - found[0].start_s), abs=0.2)

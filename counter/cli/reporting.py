@@ -20,12 +20,13 @@ from counter.report.card import card_html
 from counter.report.choice import GalleryChoice, Group, choose_events
 from counter.report.estimates import find_estimates, read_estimates
 from counter.report.material import Material, Model
-from counter.report.media import Found, Wanted, cut_events
+from counter.report.media import Found, Look, Wanted, cut_events
 from counter.report.page import check_report_path, write_report
 from counter.report.season import DAY, HOUR, SITE, read_bands, read_places, read_sums
 from counter.report.view import make_report
 
 CARD_FILE = "model_card.md"
+_LOOK = Look(size=(360, 150), reach=2.0)
 # Mail and shared folders take this; more is said, since it can be had smaller.
 _LARGE_BYTES = 15_000_000
 
@@ -79,7 +80,7 @@ def _cut(results: Results, groups: Sequence[Group], options: ReportOptions) -> F
         wanted.setdefault(results.recordings[number].name, []).append(one)
     files = files_at(results, options.audio) if wanted or options.audio else {}
     console = stderr()
-    cut = cut_events(wanted, files, n_threads(options.jobs))
+    cut = cut_events(wanted, files, _LOOK, n_threads=n_threads(options.jobs))
     is_hidden = not console.is_terminal
     found: Found = {}
     for some in track(cut, "cutting events", len(wanted), console=console, disable=is_hidden):

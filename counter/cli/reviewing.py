@@ -12,10 +12,15 @@ from counter.cli.seasons import files_at
 from counter.errors import CallcountError
 from counter.output.reading import read_results
 from counter.report.season import read_bands, read_places
-from counter.review.desk import Desk
+from counter.review.cutting import ItemCutter
+from counter.review.desk import Bench, Desk
 from counter.review.gate import is_loopback
 from counter.review.material import Material
+from counter.review.queue import EVENT, Items
 from counter.review.serve import Place, find_port, serve
+from counter.review.shelf import Shelf
+from counter.review.sources import event_items
+from counter.review.store import Store
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,19 @@ def run_review(results_csv: Path, options: ReviewOptions) -> None:
     material = Material(
         results, read_places(results), read_bands(results), files_at(results, options.audio)
     )
+    items = _items(material, options)
+    bench = Bench(
+        items=items,
+        shelf=Shelf(ItemCutter(items, material)),
+        store=Store(results.files.review),
+        labels=results.labels,
+        is_free=items.kind == EVENT,
+        bands=material.bands,
+    )
     desk = Desk(
         title=results.files.folder.name,
         material=material,
+        bench=bench,
         reviewer=options.reviewer or getpass.getuser(),
         token=options.token or "",
     )
@@ -48,6 +63,10 @@ def run_review(results_csv: Path, options: ReviewOptions) -> None:
     place = Place(options.address, port, options.browser)
     stderr().print(f"Review page at {place.url} (Ctrl-C ends it).")
     serve(desk, place)
+
+
+def _items(material: Material, options: ReviewOptions) -> Items:
+    return event_items(material.results, material.places)
 
 
 def _check_extra() -> None:

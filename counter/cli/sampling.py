@@ -16,6 +16,7 @@ from counter.estimation.units import Stretches, strata_codes
 from counter.folders import new_folder
 from counter.output.reading import Results, read_results
 from counter.output.sampletable import (
+    MARGIN_S,
     TABLE,
     PlannedCheck,
     SamplePlan,
@@ -25,8 +26,6 @@ from counter.output.sampletable import (
 )
 from counter.records import FAILED
 
-# A call of 6 s whose middle is just inside a stretch is heard whole.
-MARGIN_S = 3.0
 # What a person looks for is rarely above; half the recording's rate where that is less.
 FREQ_MAX_HZ = 12_000.0
 

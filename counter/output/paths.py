@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from counter.errors import OutputError
-from counter.journalfile import is_own_journal
+from counter.journalfile import JOURNAL
 from counter.output.own import (
     is_own_events,
     is_own_manifest,
@@ -63,6 +63,11 @@ class OutputPaths:
     def journal(self) -> Path:
         """``x/y/journal.sqlite``, what is done; see ``counter.journal``."""
         return self.folder / "journal.sqlite"
+
+    @property
+    def review(self) -> Path:
+        """``x/y/review.sqlite``, what persons answered; see ``counter.review.store``."""
+        return self.folder / "review.sqlite"
 
     @property
     def scores(self) -> Path:
@@ -267,7 +272,7 @@ def _check_files(paths: OutputPaths) -> None:
         paths.events: is_own_events,
         paths.manifest: is_own_manifest,
         paths.scores: is_own_scores,
-        paths.journal: is_own_journal,
+        paths.journal: JOURNAL.is_own,
         paths.recordings: is_own_season,
         **{paths.summary(of): is_own_season for of in ("site", "day", "hour")},
     }

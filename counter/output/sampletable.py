@@ -29,6 +29,8 @@ COLUMNS = (
     "picture",
     "true_calls",
 )
+# Heard on either side of a stretch: a call of 6 s whose middle is just inside is heard whole.
+MARGIN_S = 3.0
 _DRAW_AGAIN = "Draw the sample again with callcount sample."
 
 

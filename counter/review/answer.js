@@ -1,0 +1,251 @@
+// Streamlit has no picture to zoom, no sound with a cursor and no single keys; this is that and no
+// more: it shows one item and sends one answer. All text is set as text, never as HTML. With each
+// item comes the next one, which is shown at once while the answer is on its way.
+const held = new WeakMap();
+const SPEEDS = [1, 0.5, 0.25, 2];
+const LOST_MS = 6000; // an answer may get lost where the server is stopped
+const ticks = (low, high, most) => {
+  const rough = (high - low) / most;
+  const ten = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((n) => n * ten).find((n) => n >= rough);
+  const first = Math.ceil(low / step - 1e-9);
+  const n = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: n }, (_, i) => Number(((first + i) * step).toPrecision(10)));
+};
+
+function start(root) {
+  const one = (name) => root.querySelector(name);
+  const sound = one(".sound");
+  const frame = one(".frame");
+  // told: what the server says; item: what is shown; early: an answer to what it has yet to say
+  const me = { told: null, item: null, early: null, lost: 0, time: [0, 1], hertz: [0, 1] };
+
+  const wait = (isWaiting) => one(".review").classList.toggle("is-waiting", isWaiting);
+  const send = (said) => {
+    one(".others").hidden = true;
+    if (me.lost) {
+      if (me.item !== me.told.item) { me.early = said; wait(true); }
+      return;
+    }
+    me.send({ seq: me.told.seq, ...said });
+    me.lost = setTimeout(() => {
+      me.lost = 0;
+      me.early = null;
+      show(me.told.item);
+      one(".said").textContent = "Not stored: no answer came. Is callcount review still running?";
+    }, LOST_MS);
+    if (me.told.next && said.verdict !== "back") show(me.told.next); else wait(true);
+  };
+  const spanHz = () => me.item.freq_max_hz;
+  const lengthS = () => me.item.end_s - me.item.start_s;
+
+  const axis = (box, values, place, text) => {
+    box.replaceChildren(...values.map((value) => {
+      const tick = document.createElement("span");
+      tick.textContent = text(value);
+      tick.style[place[0]] = `${100 * place[1](value)}%`;
+      return tick;
+    }));
+  };
+  const draw = () => {
+    const [t0, t1] = me.time, [f0, f1] = me.hertz;
+    const layer = one(".layer").style;
+    layer.width = `${100 / (t1 - t0)}%`;
+    layer.left = `${(-100 * t0) / (t1 - t0)}%`;
+    layer.height = `${100 / (f1 - f0)}%`;
+    layer.bottom = `${(-100 * f0) / (f1 - f0)}%`;
+    const at = (share) => me.item.start_s + share * lengthS();
+    axis(one(".seconds"), ticks(at(t0), at(t1), Math.max(2, frame.clientWidth / 110)),
+      ["left", (s) => ((s - me.item.start_s) / lengthS() - t0) / (t1 - t0)], (s) => `${s} s`);
+    axis(one(".hertz"), ticks((f0 * spanHz()) / 1000, (f1 * spanHz()) / 1000, 6),
+      ["top", (k) => 1 - ((k * 1000) / spanHz() - f0) / (f1 - f0)], (k) => `${k} kHz`);
+  };
+  const zoomed = ([low, high], factor, about) => {
+    const width = Math.min(1, Math.max(0.02, (high - low) * factor));
+    const start = about - ((about - low) / (high - low)) * width;
+    const from = Math.min(Math.max(0, start), 1 - width);
+    return [from, from + width];
+  };
+  const zoom = (which, factor, about) => {
+    const middle = which === "hertz" ? me.hertz[0] : (me.time[0] + me.time[1]) / 2;
+    me[which] = zoomed(me[which], factor, about ?? middle);
+    draw();
+  };
+  const pan = (which, share) => {
+    const [low, high] = me[which];
+    const by = Math.min(Math.max(share * (high - low), -low), 1 - high);
+    me[which] = [low + by, high + by];
+    draw();
+  };
+  const fit = () => {
+    me.time = [0, 1];
+    me.hertz = [0, Math.min(1, me.item.shown_hz / spanHz())];
+    draw();
+  };
+  const zooms = {
+    "time in": () => zoom("time", 0.6), "time out": () => zoom("time", 1 / 0.6),
+    "hertz in": () => zoom("hertz", 0.7), "hertz out": () => zoom("hertz", 1 / 0.7), fit,
+  };
+  const shares = (event) => {
+    const box = frame.getBoundingClientRect();
+    const x = (event.clientX - box.left) / box.width, y = (box.bottom - event.clientY) / box.height;
+    return [me.time[0] + x * (me.time[1] - me.time[0]), me.hertz[0] + y * (me.hertz[1] - me.hertz[0])];
+  };
+  frame.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const [t, f] = shares(event), factor = (event.deltaY || event.deltaX) > 0 ? 1.25 : 0.8;
+    if (event.shiftKey) zoom("hertz", factor, f); else zoom("time", factor, t);
+  }, { passive: false });
+  let grip = null;
+  frame.addEventListener("pointerdown", (event) => {
+    grip = { x: event.clientX, y: event.clientY, moved: 0 };
+    frame.setPointerCapture(event.pointerId);
+  });
+  frame.addEventListener("pointermove", (event) => {
+    if (!grip) return;
+    pan("time", (grip.x - event.clientX) / frame.clientWidth);
+    pan("hertz", (event.clientY - grip.y) / frame.clientHeight);
+    grip.moved += Math.abs(grip.x - event.clientX) + Math.abs(event.clientY - grip.y);
+    grip.x = event.clientX;
+    grip.y = event.clientY;
+  });
+  frame.addEventListener("pointerup", (event) => {
+    if (grip && grip.moved < 4) {
+      sound.currentTime = Math.max(0, shares(event)[0] * me.item.sound_s);
+      sound.play().catch(() => {});
+    }
+    grip = null;
+  });
+
+  const speed = one(".speed");
+  const setSpeed = () => {
+    sound.preservesPitch = false; // as a tape: what is too high to be heard comes down
+    sound.playbackRate = Number(speed.value);
+  };
+  speed.addEventListener("change", setSpeed);
+  sound.addEventListener("loadedmetadata", setSpeed);
+  const follow = () => {
+    const at = me.item && me.item.sound_s ? Math.min(1, sound.currentTime / me.item.sound_s) : 0;
+    one(".cursor").style.left = `${100 * at}%`;
+    if (!sound.paused) requestAnimationFrame(follow);
+  };
+  ["play", "seeked", "timeupdate"].forEach((name) => sound.addEventListener(name, follow));
+  root.querySelectorAll("[data-zoom]").forEach((button) => {
+    button.addEventListener("click", () => zooms[button.dataset.zoom]());
+  });
+
+  const button = (text, key, act) => {
+    const made = document.createElement("button");
+    made.append(text);
+    if (key) made.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    made.addEventListener("click", act);
+    return made;
+  };
+  const field = (label, type, act) => {
+    const box = document.createElement("label"), input = document.createElement("input");
+    input.type = type;
+    input.min = 0;
+    input.max = 9999;
+    input.maxLength = 60;
+    const done = () => { if (input.value.trim() && input.checkValidity()) act(input.value.trim()); };
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") done();
+      if (event.key === "Escape") one(".others").hidden = true;
+    });
+    box.append(label, " ", input);
+    return [box, button("OK", "Enter", done)];
+  };
+  const open = (parts) => {
+    one(".others").replaceChildren(...parts);
+    one(".others").hidden = false;
+    one(".others input")?.focus();
+  };
+  const askOther = () => open([
+    ...me.item.others.map((label, n) =>
+      button(label, "", () => send({ verdict: "other", other: label }))),
+    ...(me.item.is_free ? field("what is it?", "text", (text) => send({ verdict: "other", other: text })) : []),
+  ]);
+  const askMany = () =>
+    open(field("number of calls", "number", (text) => send({ verdict: "counted", calls: Number(text) })));
+  const acts = () => {
+    const some = { u: ["unsure", () => send({ verdict: "unsure" })], b: ["back", () => send({ verdict: "back" })] };
+    if (me.item.is_count) {
+      const digits = Array.from({ length: 10 }, (_, n) => [n, [n, () => send({ verdict: "counted", calls: n })]]);
+      return { ...Object.fromEntries(digits), m: ["more", askMany], ...some };
+    }
+    const other = me.item.is_free || me.item.others.length ? { o: ["other label", askOther] } : {};
+    const plain = { y: ["yes", () => send({ verdict: "yes" })], n: ["no", () => send({ verdict: "no" })] };
+    return { ...plain, u: some.u, ...other, b: some.b };
+  };
+  const play = () => (sound.paused ? sound.play().catch(() => {}) : sound.pause());
+  const tools = {
+    " ": play, f: fit, "+": zooms["time in"], "=": zooms["time in"], "-": zooms["time out"],
+    arrowup: zooms["hertz in"], arrowdown: zooms["hertz out"],
+    arrowleft: () => pan("time", -0.25), arrowright: () => pan("time", 0.25),
+    s: () => { speed.value = SPEEDS[(SPEEDS.indexOf(Number(speed.value)) + 1) % SPEEDS.length]; setSpeed(); },
+  };
+  const onKey = (event) => {
+    const target = event.composedPath()[0];
+    const isTyped = target.isContentEditable || /^(textarea|select)$/i.test(target.tagName)
+      || (target.tagName === "INPUT" && target.type !== "checkbox");
+    const isPressed = /^(button|audio)$/i.test(target.tagName) && [" ", "Enter"].includes(event.key);
+    if (!me.item || isTyped || isPressed || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const key = event.key.toLowerCase();
+    const act = acts()[key]?.[1] ?? tools[key];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  };
+  document.addEventListener("keydown", onKey, true);
+  me.stop = () => { document.removeEventListener("keydown", onKey, true); sound.pause(); };
+
+  const show = (item) => {
+    const before = me.item;
+    me.item = item;
+    wait(false);
+    one(".others").hidden = true;
+    one(".question").textContent = item.question;
+    one(".facts").textContent = item.facts.join(" · ");
+    one(".said").textContent = item.said ? `Your answer so far: ${item.said}` : "";
+    one(".missing").textContent = item.missing;
+    one(".picture").hidden = one(".mark").hidden = one(".cursor").hidden = Boolean(item.missing);
+    one(".answers").replaceChildren(...Object.entries(acts()).map(([key, [text, act]]) => {
+      const made = button(String(text), String(text) === key ? "" : key.toUpperCase(), act);
+      made.setAttribute("aria-pressed", String(text) === item.said);
+      return made;
+    }));
+    if (item.missing) { sound.removeAttribute("src"); return; }
+    one(".picture").src = item.picture;
+    sound.src = item.sound;
+    const mark = item.mark_s.map((s) => (s - item.start_s) / lengthS());
+    one(".mark").style.left = `${100 * mark[0]}%`;
+    one(".mark").style.right = `${100 * (1 - mark[1])}%`;
+    if (before && before.freq_max_hz === item.freq_max_hz) { me.time = [0, 1]; draw(); } else fit();
+    one(".cursor").style.left = "0";
+    if (one(".autoplay").checked) sound.play().catch(() => {}); // a browser may want a click first
+  };
+  me.hear = (told) => {
+    if (me.told && me.told.seq === told.seq) return;
+    me.told = told;
+    clearTimeout(me.lost);
+    me.lost = 0;
+    const early = me.early, isShown = me.item && me.item.row === told.item.row;
+    me.early = null;
+    wait(false);
+    if (!isShown) show(told.item);
+    me.item = told.item;
+    if (isShown && early) send(early);
+  };
+  new ResizeObserver(() => me.item && !me.item.missing && draw()).observe(frame);
+  return me;
+}
+
+export default function (component) {
+  const { parentElement: root, data, setTriggerValue } = component;
+  if (!held.has(root)) held.set(root, start(root));
+  const me = held.get(root);
+  me.send = (said) => setTriggerValue("answer", said);
+  me.hear(data);
+  return () => { me.stop(); held.delete(root); };
+}

@@ -1,0 +1,63 @@
+"""Items to see and hear, cut as the report cuts its events, in a picture that can be zoomed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from counter.records import Event
+from counter.report.media import Found, Look, Wanted, cut_events
+from counter.review.material import Band, Material
+from counter.review.queue import Item, Items
+
+# Twice as large as it is shown, and up to twice as high a frequency.
+LOOK = Look(size=(1600, 400), reach=4.0)
+SHOWN_REACH = 2.0
+# Where nothing says what was listened in.
+_BAND: Band = (0.0, 6000.0)
+# Clips that were cut before are taken whole.
+_ALL_S = 60.0
+# Around an event: its edges are rough.
+_MARGIN_S = 2.0
+
+
+@dataclass(frozen=True)
+class ItemCutter:
+    """Cuts items; what a ``Shelf`` asks.
+
+    Attributes
+    ----------
+    items : Items
+        All of them.
+    material : Material
+        Where their sound is.
+    """
+
+    items: Items
+    material: Material
+
+    def __call__(self, rows: Sequence[int]) -> Iterator[Found]:
+        """Cut some, recording by recording; what cannot be cut is told in words."""
+        wanted: dict[str, list[Wanted]] = {}
+        files: dict[str, object] = dict(self.material.files)
+        for item in map(self.items.item, rows):
+            name = item.key.recording
+            if item.cut is not None:
+                name = str(item.cut.file)
+                files[name] = item.cut.file
+            wanted.setdefault(name, []).append(self._wanted(item))
+        return cut_events(wanted, files, LOOK, n_threads=1)
+
+    def _wanted(self, item: Item) -> Wanted:
+        band = band_of(item, self.material.bands)
+        zero_s = item.cut.start_s if item.cut else 0.0
+        times_s = (max(0.0, time_s - zero_s) for time_s in (item.start_s, item.end_s, item.peak_s))
+        event = Event(item.key.label, *times_s, item.score or 0.0)
+        if item.cut is None:
+            return Wanted(item.row, event, *band, margin_s=_MARGIN_S)
+        return Wanted(item.row, event, *band, margin_s=_ALL_S, longest_s=float("inf"))
+
+
+def band_of(item: Item, bands: Mapping[str, Band]) -> Band:
+    """Band that an item was listened for in, (low_hz, high_hz)."""
+    return bands.get(item.key.label, _BAND)

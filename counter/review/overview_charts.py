@@ -1,0 +1,198 @@
+"""The charts of the overview: over days and hours, and a map of the sites."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from counter.output.chartstyle import BLACK, BLUE, GREY, SPECTROGRAM
+from counter.output.layout import round_step
+from counter.report.estimates import LeftEstimate
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+
+_KM_A_DEGREE = 111.32  # of latitude, and of longitude at the equator
+_LEAST_SPAN_KM = 0.2
+_MAP_PIXELS = 280  # a phone has room for it; a square, so that a kilometre is one both ways
+_HEAT_HEIGHT = 420  # of all, the legend included
+_EVERY_HOUR = list(range(0, 24, 3))
+
+
+def calls_by_day(hours: pd.DataFrame, inks: Mapping[str, str]) -> alt.Chart:
+    """Calls a day, a colour a label."""
+    import altair as alt
+
+    sums = hours.groupby(["day", "label"], as_index=False)[["calls", "effort_h"]].sum()
+    return (
+        alt.Chart(sums, title="Calls by day")
+        .mark_bar()
+        .encode(
+            x=alt.X("yearmonthdate(day):T", title="day"),
+            y=alt.Y("calls:Q", title="calls"),
+            color=_label_colours(inks),
+            tooltip=["day", "label", "calls", _hours_listened()],
+        )
+    )
+
+
+def rate_by_hour(hours: pd.DataFrame, inks: Mapping[str, str]) -> alt.Chart:
+    """Calls per hour listened over the hours of the day, a colour a label."""
+    import altair as alt
+
+    sums = hours.groupby(["hour", "label"], as_index=False)[["calls", "effort_h"]].sum()
+    sums["rate"] = _rate(sums)
+    return (
+        alt.Chart(sums, title="Calls per hour listened, by hour of day")
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "hour:O",
+                title="hour of day (clock of the recordings)",
+                scale=alt.Scale(domain=list(range(24))),
+                axis=alt.Axis(values=_EVERY_HOUR, labelAngle=0),
+            ),
+            y=alt.Y("rate:Q", title="calls per hour listened"),
+            color=_label_colours(inks),
+            tooltip=["hour", "label", "calls", _hours_listened()],
+        )
+    )
+
+
+def heat_map(hours: pd.DataFrame) -> alt.Chart:
+    """Calls per hour listened, days across and hours down; empty where nothing was listened to."""
+    import altair as alt
+
+    keys = ["day", "hour"]
+    sums = hours.groupby(keys, as_index=False)[["calls", "effort_h"]].sum()
+    sums["effort_h"] /= hours["label"].nunique()  # it is the same for each label
+    sums["rate"] = _rate(sums)
+    return (
+        alt.Chart(
+            sums, title="Calls per hour listened, by day and hour of day", height=_HEAT_HEIGHT
+        )
+        .mark_rect()
+        .encode(
+            x=alt.X("day:O", title="day", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            y=alt.Y(
+                "hour:O",
+                title="hour of day",
+                scale=alt.Scale(domain=list(range(24))),
+                axis=alt.Axis(values=_EVERY_HOUR),
+            ),
+            color=alt.Color(
+                "rate:Q",
+                title="calls per hour",
+                scale=alt.Scale(scheme=SPECTROGRAM, domainMin=0),
+                legend=alt.Legend(orient="bottom"),
+            ),
+            tooltip=["day", "hour", "calls", _hours_listened()],
+        )
+    )
+
+
+def corrected_counts(estimate: LeftEstimate) -> alt.LayerChart | None:
+    """Corrected counts of the parts with their 95 % intervals; None where there is no part."""
+    import altair as alt
+    import pandas as pd
+
+    rows = [
+        (name, part.counted, part.calls, part.low, part.high)
+        for name, part in estimate.parts.items()
+        if part is not None
+    ]
+    if not rows:
+        return None
+    data = pd.DataFrame(rows, columns=["part", "counted", "calls", "low", "high"])
+    y = alt.Y("part:N", title=estimate.by)
+    x = alt.X("low:Q", title="calls, corrected, with 95 % interval")
+    told = ["part", "counted", "calls", "low", "high"]
+    line = alt.Chart(data, title=f"Corrected counts of {estimate.label}")
+    whiskers = line.mark_rule(strokeWidth=2, color=GREY).encode(y=y, x=x, x2="high:Q", tooltip=told)
+    dots = alt.Chart(data).mark_point(filled=True, size=80, color=BLACK, stroke="white")
+    return whiskers + dots.encode(y=y, x="calls:Q", tooltip=told)
+
+
+def site_map(sites: pd.DataFrame) -> alt.LayerChart:
+    """Sites by latitude and longitude, without a map under them: nothing is fetched.
+
+    The panel is square and as many kilometres wide as high, so that distances are right near it;
+    a bar says how long a kilometre is. At least one site.
+    """
+    import altair as alt
+    import pandas as pd
+
+    middle = [sites[name].agg(["min", "max"]).mean() for name in ("longitude", "latitude")]
+    km_of = (_KM_A_DEGREE * max(0.01, math.cos(math.radians(middle[1]))), _KM_A_DEGREE)
+    spans_km = [
+        float(sites[name].max() - sites[name].min()) * km
+        for name, km in zip(("longitude", "latitude"), km_of, strict=True)
+    ]
+    side_km = max(*spans_km, _LEAST_SPAN_KM) * 1.3
+    x, y = (
+        [at - side_km / 2 / km, at + side_km / 2 / km] for at, km in zip(middle, km_of, strict=True)
+    )
+    bar_km = round_step(side_km, 6)
+    left, low = x[0] + 0.05 * (x[1] - x[0]), y[0] + 0.05 * (y[1] - y[0])
+    bar = pd.DataFrame(
+        {"x": [left], "x2": [left + bar_km / km_of[0]], "y": [low], "km": [_length(bar_km)]}
+    )
+    scaled = {
+        "x": alt.X("longitude:Q", title="longitude (degrees east)", scale=_fixed(x)),
+        "y": alt.Y("latitude:Q", title="latitude (degrees north)", scale=_fixed(y)),
+    }
+    told = ["site", "latitude", "longitude", "calls", _hours_listened(), _per_hour()]
+    size = alt.Size("calls_per_hour:Q", scale=alt.Scale(domainMin=0, range=[30, 500]), legend=None)
+    dots = alt.Chart(sites).mark_circle(opacity=0.8, color=BLUE, stroke="white")
+    dots = dots.encode(**scaled, size=size, tooltip=told)
+    names = alt.Chart(sites).mark_text(color=GREY, limit=_MAP_PIXELS // 2)
+    site = names.encode(**scaled, text="site", yOffset=alt.value(-30))
+    rate = names.encode(
+        **scaled, text=alt.Text("calls_per_hour:Q", format=".3~g"), yOffset=alt.value(-18)
+    )
+    at = {"x": alt.X("x:Q", scale=_fixed(x)), "y": alt.Y("y:Q", scale=_fixed(y))}
+    scale = alt.Chart(bar).mark_rule(color=GREY, strokeWidth=3).encode(**at, x2="x2:Q")
+    length = alt.Chart(bar).mark_text(color=GREY, align="left", dy=-9).encode(**at, text="km")
+    return (dots + site + rate + scale + length).properties(
+        title="Calls per hour listened, by site",
+        width=_MAP_PIXELS,
+        height=_MAP_PIXELS,
+        autosize=alt.AutoSizeParams(type="pad", contains="content"),
+    )
+
+
+def _per_hour() -> alt.Tooltip:
+    import altair as alt
+
+    return alt.Tooltip("calls_per_hour:Q", title="calls per hour", format=".3~g")
+
+
+def _fixed(ends: Sequence[float]) -> alt.Scale:
+    import altair as alt
+
+    return alt.Scale(domain=list(ends), nice=False, zero=False)
+
+
+def _length(kilometres: float) -> str:
+    return f"{kilometres:g} km" if kilometres >= 1 else f"{kilometres * 1000:g} m"
+
+
+def _label_colours(inks: Mapping[str, str]) -> alt.Color:
+    """Colours that the labels have everywhere; a legend where there are several."""
+    import altair as alt
+
+    scale = alt.Scale(domain=list(inks), range=list(inks.values()))
+    legend = alt.Legend(orient="bottom") if len(inks) > 1 else None
+    return alt.Color("label:N", title="", scale=scale, legend=legend)
+
+
+def _hours_listened() -> alt.Tooltip:
+    import altair as alt
+
+    return alt.Tooltip("effort_h:Q", title="hours listened", format=".2f")
+
+
+def _rate(sums: pd.DataFrame) -> pd.Series:
+    return sums["calls"] / sums["effort_h"].where(sums["effort_h"] > 0)
