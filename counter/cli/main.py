@@ -26,6 +26,8 @@ from counter.cli.tune import tune
 from counter.errors import CallcountError
 
 INTERRUPTED = 130
+# Left out of images that scan; see docker/requirements.py.
+ONLY_FOR_TRAINING = {"keras", "librosa", "sklearn", "tensorflow", "tensorflow_io"}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -57,6 +59,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CallcountError as error:
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ONLY_FOR_TRAINING:
+            raise
+        told = f"{error.name} is missing: this installation leaves out what training needs."
+        click.echo(f"Error: {told} Install it whole: pip install callcount", err=True)
+        return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
