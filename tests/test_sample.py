@@ -13,7 +13,7 @@ from outcomes import refusal, rows_of
 
 from counter.bundle import read_bundle
 from counter.cli.main import run
-from counter.cli.sampling import MARGIN_S
+from counter.output.sampletable import MARGIN_S
 from counter.output.clipplot import ClipFacts, draw_clip
 from counter.spans import read_spans
 

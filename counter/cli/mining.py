@@ -84,7 +84,7 @@ def run_mine(given: Sequence[str | Path], output: Path, options: MineOptions) ->
     with new_folder(output) as made:
         write_mined(made, plan, output=output)
         files = {recording.name: recording.path for recording in recordings}
-        cut_clips(made, _cuts(plan, bundle.spec), files)
+        cut_clips(made, mined_cuts(plan, bundle.spec.high_hz), files)
     _report(plan, options.n_clips, output)
     return SOME_FAILED if heard.failed else ALL_SCANNED
 
@@ -131,7 +131,7 @@ def _plan(
         seed=seed,
         failed=tuple(result.recording.name for result in failed),
         clips=tuple(
-            _mined(pick, f"{number:04d}-{_stem(pick.candidate.recording)}")
+            mined_clip(pick, f"{number:04d}-{clip_stem(pick.candidate.recording)}")
             for number, pick in enumerate(picks, start=1)
         ),
     )
@@ -147,13 +147,14 @@ def _count_error(spec: BundleSpec) -> dict[str, float]:
     }
 
 
-def _stem(recording: str) -> str:
+def clip_stem(recording: str) -> str:
     """A recording's name without its ending, safe for a file."""
     bare = recording.removesuffix(PurePosixPath(recording).suffix)
     return plot_names([bare])[bare].removesuffix(".png")
 
 
-def _mined(pick: Pick, stem: str) -> MinedClip:
+def mined_clip(pick: Pick, stem: str) -> MinedClip:
+    """What a person is asked of a pick; its files are called ``stem``."""
     one = pick.candidate
     start_s = round(one.clip_s[0], 3)
 
@@ -177,7 +178,8 @@ def _mined(pick: Pick, stem: str) -> MinedClip:
     )
 
 
-def _cuts(plan: MinePlan, spec: BundleSpec) -> list[Cut]:
+def mined_cuts(plan: MinePlan, high_hz: float) -> list[Cut]:
+    """The clips to be cut, and their pictures; ``high_hz`` is where the model's band ends."""
     question = "What sounds between the two lines?"
     if len(plan.labels) == 1:
         question = f"Is what sounds between the two lines the call of {plan.labels[0]}?"
@@ -194,7 +196,7 @@ def _cuts(plan: MinePlan, spec: BundleSpec) -> list[Cut]:
             question=question,
             times_of=CLIP,
             # The call in the lower half, and what of it lies above the model's band.
-            freq_max_hz=2 * spec.high_hz,
+            freq_max_hz=2 * high_hz,
         )
         for number, one in enumerate(plan.clips, start=1)
     ]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from counter.config import EventRules
 from counter.mining.sounds import sound_of, unlike
-from counter.records import FileResult, FloatArray, Picture
+from counter.records import Event, FileResult, FloatArray, Picture
 from counter.timebase import Timebase
 
 # An event; something just short of one; an event unlike the others.
@@ -157,38 +157,65 @@ def weightiest(candidates: Sequence[Candidate], kind: str, n: int) -> list[Candi
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """A recording of which candidates are made; where its events start and end, in order."""
+class Surroundings:
+    """What is around a stretch of a recording: where its events start and end, in order.
 
-    result: FileResult
-    picture: Picture
-    listening: Listening
+    Attributes
+    ----------
+    scanned_s : float
+        Seconds of it that were scanned.
+    starts_s, ends_s : tuple of float
+        Of its events; each in ascending order.
+    """
+
+    scanned_s: float
     starts_s: tuple[float, ...]
     ends_s: tuple[float, ...]
 
     @classmethod
-    def of(cls, result: FileResult, picture: Picture, listening: Listening) -> _Heard:
-        starts_s = tuple(sorted(one.start_s for one in result.events))
-        ends_s = tuple(sorted(one.end_s for one in result.events))
-        return cls(result, picture, listening, starts_s, ends_s)
+    def of(cls, events: Sequence[Event], scanned_s: float) -> Surroundings:
+        """Those of a recording with these events."""
+        starts_s = tuple(sorted(one.start_s for one in events))
+        return cls(scanned_s, starts_s, tuple(sorted(one.end_s for one in events)))
 
-    def candidate(self, label: str, span_s: Span, score: float) -> Candidate:
-        start_s, end_s = span_s[0], min(span_s[1], self.result.scanned_s)
-        clip_s = (max(0.0, start_s - CONTEXT_S), min(end_s + CONTEXT_S, self.result.scanned_s))
+    def around(self, span_s: Span) -> tuple[Span, Span, Span]:
+        """``span_s``, ``clip_s`` and ``clear_s`` of the candidate at a stretch."""
+        start_s, end_s = span_s[0], min(span_s[1], self.scanned_s)
+        clip_s = (max(0.0, start_s - CONTEXT_S), min(end_s + CONTEXT_S, self.scanned_s))
         before = bisect_right(self.ends_s, start_s)
         after = bisect_left(self.starts_s, end_s)
         near_s = 2 * CONTEXT_S
         is_alone_before = not before or self.ends_s[before - 1] < start_s - near_s
         is_alone_after = after == len(self.starts_s) or self.starts_s[after] > end_s + near_s
+        clear_s = (
+            clip_s[0] if is_alone_before else start_s,
+            clip_s[1] if is_alone_after else end_s,
+        )
+        return (start_s, end_s), clip_s, clear_s
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A recording of which candidates are made."""
+
+    result: FileResult
+    picture: Picture
+    listening: Listening
+    surroundings: Surroundings
+
+    @classmethod
+    def of(cls, result: FileResult, picture: Picture, listening: Listening) -> _Heard:
+        surroundings = Surroundings.of(result.events, result.scanned_s)
+        return cls(result, picture, listening, surroundings)
+
+    def candidate(self, label: str, span_s: Span, score: float) -> Candidate:
+        (start_s, end_s), clip_s, clear_s = self.surroundings.around(span_s)
         return Candidate(
             recording=self.result.recording.name,
             label=label,
             span_s=(start_s, end_s),
             clip_s=clip_s,
-            clear_s=(
-                clip_s[0] if is_alone_before else start_s,
-                clip_s[1] if is_alone_after else end_s,
-            ),
+            clear_s=clear_s,
             score=score,
             doubt=float(doubt(score, self.listening.rules[label].threshold)),
             sound=sound_of(self.picture, start_s, end_s, self.listening.band_hz),

@@ -86,10 +86,16 @@ _BIRDNET: dict[str, Cell] = {
     "File": _path,
 }
 
+
+def raven_table(path: str) -> Table:
+    """A Raven selection table of this name."""
+    return Table(path, _RAVEN, delimiter="\t")
+
+
 FORMATS: Mapping[str, EventFormat] = {
     "parquet": Parquet("events.parquet"),
     "jsonl": JsonLines("events.jsonl"),
-    "raven": Table("events.raven.txt", _RAVEN, delimiter="\t"),
+    "raven": raven_table("events.raven.txt"),
     "audacity": AudacityLabels("audacity"),
     "kaleidoscope": Table("events.kaleidoscope.csv", _KALEIDOSCOPE),
     "birdnet": Table("events.birdnet.csv", _BIRDNET),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 
-from counter.review.store import COUNTED, Answer, Key, Said
+from counter.review.store import Answer, Key, Said
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,16 @@ def _kappa(pairs: list[tuple[Said, Said]]) -> float | None:
     """Cohen's kappa (Cohen 1960), of counts with linear weights (Cohen 1968)."""
     from sklearn.metrics import cohen_kappa_score
 
-    counts = [(a.calls, b.calls) for a, b in pairs if a.verdict == b.verdict == COUNTED]
-    if counts and len(counts) == len(pairs):
-        most = max(max(pair) for pair in counts)  # every number between is a step
-        one, other = zip(*counts, strict=True)
-        known, weights = list(range(most + 1)), "linear"
+    counts = [(a.calls, b.calls) for a, b in pairs if a.calls is not None and b.calls is not None]
+    one: list[int | str]
+    other: list[int | str]
+    known: list[int | str]
+    if len(counts) == len(pairs):
+        one, other = [a for a, _ in counts], [b for _, b in counts]
+        known, weights = [*range(max(max(pair) for pair in counts) + 1)], "linear"
     else:
-        one, other = zip(*((a.text, b.text) for a, b in pairs), strict=True)
-        known, weights = sorted({*one, *other}), None
+        one, other = [a.text for a, _ in pairs], [b.text for _, b in pairs]
+        known, weights = [*sorted({a.text for pair in pairs for a in pair})], None
     if len({*one, *other}) == 1:
         return None
     return float(cohen_kappa_score(one, other, labels=known, weights=weights))

@@ -51,8 +51,13 @@ class ItemCutter:
     def _wanted(self, item: Item) -> Wanted:
         band = band_of(item, self.material.bands)
         zero_s = item.cut.start_s if item.cut else 0.0
-        times_s = (max(0.0, time_s - zero_s) for time_s in (item.start_s, item.end_s, item.peak_s))
-        event = Event(item.key.label, *times_s, item.score or 0.0)
+        event = Event(
+            label=item.key.label,
+            start_s=max(0.0, item.start_s - zero_s),
+            end_s=max(0.0, item.end_s - zero_s),
+            peak_s=max(0.0, item.peak_s - zero_s),
+            score=item.score or 0.0,
+        )
         if item.cut is None:
             return Wanted(item.row, event, *band, margin_s=_MARGIN_S)
         return Wanted(item.row, event, *band, margin_s=_ALL_S, longest_s=float("inf"))

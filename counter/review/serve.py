@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).parent / "app" / "start.py"
 
 
 @dataclass(frozen=True)
-class Place:
+class At:
     """Where the pages are served, and whether a browser is opened there."""
 
     address: str
@@ -54,7 +54,7 @@ def find_port(address: str, wanted: int | None) -> int:
     )
 
 
-def serve(desk: Desk, place: Place) -> None:
+def serve(desk: Desk, place: At) -> None:
     """Serve the pages until Ctrl-C."""
     from streamlit.web import bootstrap
 
@@ -64,7 +64,7 @@ def serve(desk: Desk, place: Place) -> None:
     bootstrap.run(str(_SCRIPT), False, [], options)
 
 
-def _options(place: Place) -> dict[str, object]:
+def _options(place: At) -> dict[str, object]:
     """Settings of Streamlit; they go before what a config file of the user's may say."""
     told: dict[str, object] = {
         "server_address": place.address,

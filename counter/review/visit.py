@@ -78,11 +78,8 @@ class Visit:
             return Said(UNSURE)
         if self.bench.items.kind == STRETCH:
             calls = given.get("calls")
-            # from JSON a whole number is int or, in some versions of Streamlit, float
-            is_number = isinstance(calls, int | float) and 0 <= calls <= _MOST_CALLS
-            if verdict == COUNTED and is_number and calls == int(calls):
-                return Said(COUNTED, calls=int(calls))
-            return None
+            is_count = isinstance(calls, int) and 0 <= calls <= _MOST_CALLS
+            return Said(COUNTED, calls=calls) if verdict == COUNTED and is_count else None
         if verdict == OTHER:
             label = " ".join(str(given.get("other", "")).split())[:_MOST_LETTERS]
             is_known = label in self.bench.labels
