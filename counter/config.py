@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -121,23 +121,51 @@ def validate(model: type[S], data: Mapping[str, Any], where: str) -> S:
 
 
 def _problem(model: type[BaseModel], item: Any) -> str:
-    location = [str(part) for part in item["loc"]]
+    location, settings = _walked(model, [str(part) for part in item["loc"]])
     key = ".".join(location) or "settings"
     if item["type"] == "extra_forbidden":
-        return f"unknown key '{key}'{suggest(location[-1], _fields_at(model, location[:-1]))}"
+        return f"unknown key '{key}'{suggest(location[-1], list(settings))}"
     if item["type"] == "missing":
         return f"'{key}' is missing"
+    if item["type"] == "union_tag_not_found":
+        return f"'{key}.kind' is missing"
+    if item["type"] == "union_tag_invalid":
+        known = str(item["ctx"]["expected_tags"]).replace("'", "").split(", ")
+        wrong = item["ctx"]["tag"]
+        return f"'{key}.kind' = {wrong!r}: not one of {', '.join(known)}{suggest(wrong, known)}"
     message = item["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     return f"'{key}' = {item['input']!r}: {message}" if location else message
 
 
-def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+def _walked(model: type[BaseModel], location: list[str]) -> tuple[list[str], Iterable[str]]:
+    """The keys of a location as they were written, and the fields that stand beside the last.
+
+    Of settings of several kinds, pydantic puts the kind into the location, which is no key.
+    """
     current: Any = model
+    fields: Mapping[str, Any] = {}
+    keys = []
     for part in location:
-        field = getattr(current, "model_fields", {}).get(part)
-        current = field.annotation if field else None
-    return list(getattr(current, "model_fields", {}))
+        kinds = [one for one in get_args(current) if hasattr(one, "model_fields")]
+        if get_origin(current) is dict:
+            fields, current = {}, get_args(current)[-1]
+        elif kinds:
+            current = next((one for one in kinds if _is_kind(one, part)), None)
+            continue
+        else:
+            fields = getattr(current, "model_fields", {})
+            field = fields.get(part)
+            current = field.annotation if field else None
+        if get_origin(current) is Annotated:
+            current = get_args(current)[0]
+        keys.append(part)
+    return keys, fields
+
+
+def _is_kind(model: type[BaseModel], kind: str) -> bool:
+    field = model.model_fields.get("kind")
+    return field is not None and kind in get_args(field.annotation)
 
 
 def suggest(word: str, known: list[str]) -> str:

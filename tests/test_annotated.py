@@ -11,7 +11,7 @@ from test_cuts import CALLS_S, RATE_HZ, chirps, field, lines  # noqa: F401
 from training import annotated
 from training.annotated import recordings_of
 from training.crossfit import made_of
-from training.settings import ClipSettings, FrontEndSettings, RuleSettings, TrainSettings
+from training.settings import BandSettings, ClipSettings, RuleSettings, TrainSettings
 
 
 def sounding(samples):
@@ -63,7 +63,7 @@ def test_no_recordings_are_made_where_every_label_has_many_annotated_calls(field
         settings = TrainSettings(
             clips=field.settings(labels=labels), rules=RuleSettings(recordings_per_fold=3)
         )
-        front_end = FrontEndSettings(kind="mel", sample_rate_hz=MODEL_RATE_HZ)
+        front_end = BandSettings(kind="mel", sample_rate_hz=MODEL_RATE_HZ)
         clips = field.clips(labels=labels)
         return [one.is_made for one in made_of(clips, front_end, settings, [1])]
 

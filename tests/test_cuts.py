@@ -17,7 +17,7 @@ from counter.cli.main import run
 from counter.errors import CallcountError
 from training.clips import BACKGROUND, folds, read_clips, split_sources
 from training.pieces import SHORTEST_BACKGROUND_S, background_spans
-from training.settings import ClipSettings, FrontEndSettings, TrainSettings
+from training.settings import BandSettings, ClipSettings, TrainSettings
 from training.suited import suited
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -378,7 +378,7 @@ class TestSuited:
 
     def test_what_is_given_goes_before(self, field):
         self.remade(field, hz=2500, rate_hz=16000, calls_s=[(0.5, 4.5)])
-        mine = {"mine": FrontEndSettings(kind="mel", low_hz=500)}
+        mine = {"mine": BandSettings(kind="mel", low_hz=500)}
         settings, facts = suited(self.settings(field, models=mine))
         assert settings.models == mine
         assert facts is not None

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.levels import call_extent, piece_bases
-from training.settings import FrontEndSettings
+from training.settings import BandSettings
 
-FRONT_END = FrontEndSettings(kind="mel")
+FRONT_END = BandSettings(kind="mel")
 RATE_HZ = FRONT_END.sample_rate_hz
 
 

@@ -30,9 +30,9 @@ from training.made import make_recordings
 from training.madesound import make_clips
 from training.settings import (
     AugmentSettings,
+    BandSettings,
     ClipSettings,
     FitSettings,
-    FrontEndSettings,
     RuleSettings,
     TrainSettings,
 )
@@ -593,10 +593,10 @@ def librosa_bands(sound, settings):
 
 
 FRONT_ENDS = {
-    "mel": FrontEndSettings(kind="mel", n_bands=24),
-    "spectrogram": FrontEndSettings(kind="spectrogram", n_bands=48),
-    "long window": FrontEndSettings(kind="mel", window_samples=1024, hop_samples=256, n_bands=32),
-    "high rate": FrontEndSettings(
+    "mel": BandSettings(kind="mel", n_bands=24),
+    "spectrogram": BandSettings(kind="spectrogram", n_bands=48),
+    "long window": BandSettings(kind="mel", window_samples=1024, hop_samples=256, n_bands=32),
+    "high rate": BandSettings(
         kind="spectrogram", sample_rate_hz=22050, low_hz=1000, high_hz=9000, n_bands=40
     ),
 }
@@ -619,7 +619,7 @@ def test_the_front_end_is_librosas(name):
 def test_features_are_in_decibels_of_full_scale():
     from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
 
-    settings = FrontEndSettings(kind="spectrogram", low_hz=200, high_hz=3000, n_bands=179)
+    settings = BandSettings(kind="spectrogram", low_hz=200, high_hz=3000, n_bands=179)
     hz = 64 * 8000 / 512
     sine = np.sin(2 * np.pi * hz * np.arange(8192) / 8000).astype(np.float32)
     layer = LogBands(settings.model_dump())

@@ -14,10 +14,17 @@ from keras import ops
 
 from counter.records import FloatArray
 from training.clips import Clip, ClipSet
-from training.frontends import LogBands
+from training.frontends import LogBands, features_of
 from training.networks import NETWORKS, POOL
-from training.pipeline import features_of, training_windows, window_maker
-from training.settings import FitSettings, FrontEndSettings, NetworkSettings, TrainSettings
+from training.pipeline import training_windows, window_maker
+from training.settings import (
+    BandSettings,
+    FitSettings,
+    FrontEndSettings,
+    NetworkSettings,
+    TrainSettings,
+    of_kind,
+)
 from training.steps import MeanWeights, Trainer
 
 # Weight of the pooled background beside its mean over frames: one loud frame is a false call.
@@ -82,7 +89,7 @@ class Trained:
     Attributes
     ----------
     labels : tuple of str
-    front_end : FrontEndSettings
+    front_end : BandSettings
     network : keras.Model
         Features -> frame logits.
     history : list of dict
@@ -90,7 +97,7 @@ class Trained:
     """
 
     labels: tuple[str, ...]
-    front_end: FrontEndSettings
+    front_end: BandSettings
     network: Any
     history: list[dict[str, float]] = field(default_factory=list)
     _graph: Any = field(init=False, repr=False)
@@ -107,6 +114,11 @@ class Trained:
     def frame_samples(self) -> int:
         """Samples per score frame."""
         return self.front_end.hop_samples * POOL
+
+    @property
+    def window_samples(self) -> None:
+        """None: it takes sound of any length."""
+        return None
 
     def logits(self, samples: FloatArray) -> FloatArray:
         """Frame logits of one sound, shape (n_frames, n_labels); silence fills the last frame."""
@@ -145,13 +157,14 @@ def fit(
     The same seed and clips give the same network.
     """
     keras.utils.set_random_seed(seed)
-    layer = LogBands(front_end.model_dump())
-    shape = (front_end.n_bands, len(clips.labels))
-    network = NETWORKS["conv"](settings.network, *shape)
-    trained = Trained(clips.labels, front_end, network)
+    bands = of_kind(front_end, BandSettings)
+    layer = LogBands(bands.model_dump())
+    conv, shape = of_kind(settings.network, NetworkSettings), (bands.n_bands, len(clips.labels))
+    network = NETWORKS["conv"](conv, *shape)
+    trained = Trained(clips.labels, bands, network)
     maker = window_maker(clips, front_end, settings, frame_samples=trained.frame_samples)
     windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
-    trainer = _trainer(settings.network, settings.fit, shape)
+    trainer = _trainer(conv, settings.fit, shape)
     trainer.restart(network)
     pairs = _by_length(trained, validation) if validation is not None else []
     validate = _validator(trainer.network, pairs)

@@ -1,9 +1,17 @@
-"""Front ends: Keras layers from samples to features, written as matrix products.
+"""Mel and linear bands: Keras layers from samples to features, written as matrix products.
 
 Both give log power in bands between ``low_hz`` and ``high_hz``. A frame is ``window_samples`` long
 and frames are ``hop_samples`` apart; frame ``t`` ends with sample ``(t + 1) * hop_samples``, and
 samples before the first are silence. A window is an even number of hops, so a frame is that many
 neighbouring hops side by side, and the transform, kept to the bins in the band, two products.
+
+They are librosa's, but for what a stream needs or a network likes: frames are not centred and look
+into no future (``center=False``); the Hann window is even about its middle, between two samples;
+power is that of a full-scale sine, the weights of a band sum to 1, a mel band too narrow for a bin
+takes the nearest one, and decibels have a floor at -100 dB and not 80 dB under the loudest, which
+would make a frame depend on all others.
+
+``windowfronts`` has the front ends of networks that are scanned by windows, and the table of all.
 """
 
 from __future__ import annotations
@@ -17,7 +25,7 @@ from librosa import mel_frequencies
 from librosa.filters import mel as mel_filters
 from numpy.typing import NDArray
 
-from training.settings import FrontEndSettings
+from training.settings import BandSettings, FrontEndSettings
 
 # Added to the power before the logarithm: -100 dB of a full-scale sine's, 16 bit sound's floor.
 FLOOR_POWER = 1e-10
@@ -25,14 +33,14 @@ FLOOR_POWER = 1e-10
 CENTRE_DB, UNIT_DB = -60.0, 20.0
 
 
-def bins_hz(settings: FrontEndSettings) -> NDArray[np.float64]:
+def bins_hz(settings: BandSettings) -> NDArray[np.float64]:
     """Frequencies of the spectrum's bins inside the band, shape (n_bins,)."""
     hz = np.fft.rfftfreq(settings.window_samples, 1 / settings.sample_rate_hz)
     kept: NDArray[np.float64] = hz[(hz >= settings.low_hz) & (hz <= settings.high_hz)]
     return kept
 
 
-def dft_matrices(settings: FrontEndSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def dft_matrices(settings: BandSettings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Hann-windowed cosines and sines of the bins inside the band, from the window's middle on.
 
     With time counted from the middle of a window, cosines are even and sines odd: the sum of a
@@ -52,7 +60,7 @@ def dft_matrices(settings: FrontEndSettings) -> tuple[NDArray[np.float32], NDArr
     return (np.cos(phase) * weight).astype(np.float32), (np.sin(phase) * weight).astype(np.float32)
 
 
-def band_matrix(settings: FrontEndSettings) -> NDArray[np.float32]:
+def band_matrix(settings: BandSettings) -> NDArray[np.float32]:
     """Weights from bins to bands, shape (n_bins, n_bands), each band's weights summing to 1.
 
     ``mel``: librosa's triangular filters (Slaney's scale); ``spectrogram``: neighbouring bins in
@@ -82,10 +90,18 @@ def band_matrix(settings: FrontEndSettings) -> NDArray[np.float32]:
     return weights.astype(np.float32)
 
 
-def band_centres_hz(settings: FrontEndSettings) -> NDArray[np.float64]:
+def band_centres_hz(settings: BandSettings) -> NDArray[np.float64]:
     """Centre frequency of each band, the mean of its bins by weight, shape (n_bands,)."""
     centres: NDArray[np.float64] = bins_hz(settings) @ band_matrix(settings).astype(np.float64)
     return centres
+
+
+def spectrogram_like(settings: FrontEndSettings) -> BandSettings:
+    """A front end that shows what another one listens to: its band, as a spectrogram."""
+    n_bins = int((settings.high_hz - settings.low_hz) * settings.window_samples)
+    n_bands = min(BandSettings.model_fields["n_bands"].default, n_bins // settings.sample_rate_hz)
+    shared = FrontEndSettings.model_fields.keys() - {"kind"}
+    return BandSettings(kind="spectrogram", n_bands=n_bands, **settings.model_dump(include=shared))
 
 
 @keras.saving.register_keras_serializable("callcount")
@@ -99,7 +115,7 @@ class LogBands(keras.layers.Layer):
 
     def __init__(self, front_end: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.settings = FrontEndSettings.model_validate(front_end)
+        self.settings = BandSettings.model_validate(front_end)
         cosines, sines = dft_matrices(self.settings)
         self._cosines, self._sines = ops.convert_to_tensor(cosines), ops.convert_to_tensor(sines)
         self._bands = ops.convert_to_tensor(band_matrix(self.settings))
@@ -121,6 +137,40 @@ class LogBands(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Settings, for Keras."""
         return {**super().get_config(), "front_end": self.settings.model_dump()}
+
+
+@keras.saving.register_keras_serializable("callcount")
+class WindowBands(keras.layers.Layer):
+    """``LogBands`` of many windows at once, each after silence.
+
+    Input: float32, shape (n_windows, n_samples), ``n_samples`` a multiple of ``hop_samples``.
+    Output: float32, shape (n_windows, n_samples / hop_samples, n_bands).
+    """
+
+    def __init__(self, front_end: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.bands = LogBands(front_end)
+
+    def call(self, samples: Any) -> Any:
+        """Features of each window; see the class."""
+        return features_of(self.bands, samples)
+
+    def get_config(self) -> dict[str, Any]:
+        """Settings, for Keras."""
+        return {**super().get_config(), "front_end": self.bands.settings.model_dump()}
+
+
+def features_of(bands: LogBands, samples: Any) -> Any:
+    """Features of many windows at once, (n_windows, n_samples) -> (n_windows, n_frames, n_bands).
+
+    The front end takes one sound: the windows stand in it end to end, each after silence.
+    """
+    settings = bands.settings
+    n_before = settings.window_samples // settings.hop_samples - 1
+    apart = ops.pad(samples, ((0, 0), (n_before * settings.hop_samples, 0)))
+    n_frames = apart.shape[1] // settings.hop_samples
+    x = bands(ops.reshape(apart, (1, -1)))
+    return ops.reshape(x, (-1, n_frames, settings.n_bands))[:, n_before:]
 
 
 def _side_by_side(hops: Any, parts: range, n_parts: int) -> Any:

@@ -7,7 +7,7 @@ in the same way, so that a clip's edge and its own noise tell nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ import tensorflow_io as tfio
 from training.bank import BLOCK, Bank, draw, make_bank
 from training.clips import BACKGROUND, ClipSet
 from training.distractors import make_distractors
-from training.frontends import UNIT_DB, LogBands
-from training.settings import AugmentSettings, FrontEndSettings, TrainSettings
+from training.frontends import UNIT_DB, LogBands, features_of
+from training.settings import AugmentSettings, FrontEndSettings, TrainSettings, of_kind
 
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
 # rest is bed alone.
@@ -194,7 +194,7 @@ def window_maker(
     frame_samples: int,
 ) -> WindowMaker:
     """Make the drawer of windows for a set of clips."""
-    augment = settings.augment
+    augment = of_kind(settings.augment, AugmentSettings)
     n_frames = max(1, round(settings.fit.window_s * front_end.sample_rate_hz / frame_samples))
     n_samples = n_frames * frame_samples
     return WindowMaker(
@@ -213,19 +213,6 @@ def window_maker(
     )
 
 
-def features_of(front_end: LogBands, samples: Any) -> Any:
-    """Features of many windows at once, (n_windows, n_samples) -> (n_windows, n_frames, n_bands).
-
-    The front end takes one sound: the windows stand in it end to end, each after silence.
-    """
-    settings = front_end.settings
-    n_before = settings.window_samples // settings.hop_samples - 1
-    apart = tf.pad(samples, [[0, 0], [n_before * settings.hop_samples, 0]])
-    n_frames = apart.shape[1] // settings.hop_samples
-    x = front_end(tf.reshape(apart, (1, -1)))
-    return tf.reshape(x, (-1, n_frames, settings.n_bands))[:, n_before:]
-
-
 def training_windows(maker: WindowMaker, front_end: LogBands, batch_size: int, seed: int) -> Any:
     """An endless, seeded dataset of (features, targets) batches.
 
@@ -241,13 +228,23 @@ def training_windows(maker: WindowMaker, front_end: LogBands, batch_size: int, s
         most_db = maker.augment.equaliser_db
         return x + _equaliser(key + [4, 0], batch_size, x.shape[2], most_db), targets
 
-    def masked(x: Any, targets: Any) -> tuple[Any, Any]:
-        if maker.augment.mask_bands:
-            x = tfio.audio.freq_mask(x, maker.augment.mask_bands)
-        if maker.augment.mask_frames:
-            x = tfio.audio.time_mask(x, maker.augment.mask_frames)
-        return x, targets
-
     numbers = tf.data.Dataset.counter(step=16)
     drawn = numbers.map(features, num_parallel_calls=2)
-    return drawn.unbatch().map(masked).batch(batch_size, drop_remainder=True).prefetch(4)
+    mask = masks(maker.augment.mask_frames, maker.augment.mask_bands)
+    return drawn.unbatch().map(mask).batch(batch_size, drop_remainder=True).prefetch(4)
+
+
+def masks(mask_frames: int, mask_bands: int) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """What blanks a stretch of time and of bands of one window: (features, targets) -> the same.
+
+    A mask is at most so long or wide; 0 leaves it out. They come from one stateful generator.
+    """
+
+    def masked(x: Any, targets: Any) -> tuple[Any, Any]:
+        if mask_bands:
+            x = tfio.audio.freq_mask(x, mask_bands)
+        if mask_frames:
+            x = tfio.audio.time_mask(x, mask_frames)
+        return x, targets
+
+    return masked

@@ -2,92 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from counter.config import Settings
+from training.drawkinds import Augment, AugmentSettings, CropSettings
+from training.frontkinds import (
+    BandSettings,
+    FrontEnd,
+    FrontEndSettings,
+    MfccSettings,
+    SpectrumMeanSettings,
+    WaveformSettings,
+)
+from training.netkinds import Network, NetworkSettings, WindowNetworkSettings, WindowShape
+
+__all__ = [
+    "AugmentSettings",
+    "BandSettings",
+    "ClipSettings",
+    "CropSettings",
+    "FitSettings",
+    "FrontEndSettings",
+    "MfccSettings",
+    "NetworkSettings",
+    "RuleSettings",
+    "SpectrumMeanSettings",
+    "TrainSettings",
+    "WaveformSettings",
+    "WindowNetworkSettings",
+    "WindowShape",
+    "of_kind",
+]
 
 Folders = tuple[str, ...]
 # Names a folder: no way out of the folder that it is made in, and not hidden.
 FolderName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
-
-
-class FrontEndSettings(Settings):
-    """Samples to features."""
-
-    kind: Literal["mel", "spectrogram"] = Field(description="scale of the bands")
-    sample_rate_hz: int = Field(8000, ge=1000, le=384000, description="rate the model listens at")
-    window_samples: int = Field(512, ge=16, le=65536, description="length of a spectrum")
-    hop_samples: int = Field(256, ge=8, le=65536, description="step from spectrum to spectrum")
-    low_hz: float = Field(200.0, ge=0, description="lower end of the band")
-    high_hz: float = Field(3000.0, gt=0, description="upper end of the band")
-    n_bands: int = Field(48, ge=8, le=512, description="number of bands")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> FrontEndSettings:
-        if self.high_hz <= self.low_hz:
-            raise ValueError(f"high_hz {self.high_hz} is not above low_hz {self.low_hz}")
-        if self.high_hz > self.sample_rate_hz / 2:
-            raise ValueError(
-                f"high_hz {self.high_hz} is above half of sample_rate_hz {self.sample_rate_hz}"
-            )
-        if self.window_samples % (2 * self.hop_samples):
-            raise ValueError(
-                f"window_samples {self.window_samples} is no even multiple of "
-                f"hop_samples {self.hop_samples}"
-            )
-        bin_hz = self.sample_rate_hz / self.window_samples
-        if (self.high_hz - self.low_hz) / bin_hz < self.n_bands:
-            raise ValueError(
-                f"n_bands {self.n_bands} is more than the spectrum's bins between low_hz and "
-                f"high_hz; lower n_bands or raise window_samples"
-            )
-        return self
-
-
-class NetworkSettings(Settings):
-    """Features to frame logits."""
-
-    channels: tuple[int, ...] = Field((16, 32, 48), description="filters of each block")
-    head_channels: int = Field(64, ge=4, le=1024, description="filters of the last layers")
-    norm_momentum: float = Field(
-        0.9, ge=0, lt=1, description="of the normalisation's averages; higher for long trainings"
-    )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped before the last layer")
-
-    @field_validator("channels")
-    @classmethod
-    def _three_blocks(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not 2 <= len(value) <= 5 or min(value) < 1:
-            raise ValueError("2 to 5 positive numbers are needed")
-        return value
-
-
-class AugmentSettings(Settings):
-    """How a training window is made of clips."""
-
-    snr_low_db: float = Field(-5.0, ge=-40, le=60, description="lowest call over background")
-    snr_high_db: float = Field(20.0, ge=-40, le=60, description="highest call over background")
-    gain_low_db: float = Field(-20.0, ge=-80, le=40, description="lowest gain of a window")
-    gain_high_db: float = Field(10.0, ge=-80, le=40, description="highest gain of a window")
-    stretch: float = Field(0.08, ge=0, lt=0.5, description="most a clip is sped up or down")
-    equaliser_db: float = Field(
-        6.0, ge=0, le=40, description="most that a band is raised or lowered"
-    )
-    invented_sounds: int = Field(
-        400, ge=0, le=100000, description="sounds that are no call, made up to be laid as well"
-    )
-    mask_frames: int = Field(8, ge=0, description="longest mask in time")
-    mask_bands: int = Field(6, ge=0, description="widest mask in frequency")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> AugmentSettings:
-        if self.snr_high_db < self.snr_low_db:
-            raise ValueError("snr_high_db is below snr_low_db")
-        if self.gain_high_db < self.gain_low_db:
-            raise ValueError("gain_high_db is below gain_low_db")
-        return self
 
 
 class FitSettings(Settings):
@@ -196,21 +147,93 @@ class RuleSettings(Settings):
     snr_high_db: float = Field(20.0, ge=-40, le=60, description="highest call over background")
 
 
+K = TypeVar("K", bound=Settings)
+
+
+def of_kind(value: Settings, kind: type[K]) -> K:
+    """The settings as what they are known to be, since ``TrainSettings`` pairs them.
+
+    Raises
+    ------
+    TypeError
+        They are of another kind: a mistake of the caller's.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} is needed")
+    return value
+
+
 class TrainSettings(Settings):
     """All of it."""
 
     name: FolderName = Field("capuchinbird", description="folder below artifacts")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of everything drawn by chance")
+    classes: Literal["independent", "exclusive"] = Field(
+        "independent", description="whether labels may sound at once, or one at a time"
+    )
     clips: ClipSettings = ClipSettings()
-    models: dict[FolderName, FrontEndSettings] = Field(
+    models: dict[FolderName, FrontEnd] = Field(
         {
-            "mel": FrontEndSettings(kind="mel"),
-            "spectrogram": FrontEndSettings(kind="spectrogram"),
+            "mel": BandSettings(kind="mel"),
+            "spectrogram": BandSettings(kind="spectrogram"),
         },
         min_length=1,
         description="front end of each model",
     )
-    network: NetworkSettings = NetworkSettings()
-    augment: AugmentSettings = AugmentSettings()
+    network: Network = NetworkSettings()
+    augment: Augment = AugmentSettings()
     fit: FitSettings = FitSettings()
     rules: RuleSettings = RuleSettings()
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether the network scores windows one by one, and is not fully convolutional."""
+        return isinstance(self.network, WindowNetworkSettings)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kinds_by_default(cls, data: Any) -> Any:
+        """A network without a kind is ``conv``; windows are drawn as suits the network."""
+        if not isinstance(data, dict):
+            return data
+        network, augment = data.get("network"), data.get("augment", {})
+        if isinstance(network, dict):
+            network = {"kind": "conv", **network}
+            data = {**data, "network": network}
+            if isinstance(augment, dict) and network["kind"] != "conv":
+                data["augment"] = {"kind": "crops", **augment}
+        if isinstance(data.get("augment"), dict):
+            data = {**data, "augment": {"kind": "laid", **data["augment"]}}
+        return data
+
+    @model_validator(mode="after")
+    def _fitting(self) -> TrainSettings:
+        for name, front_end in self.models.items():
+            if front_end.gives != self.network.takes:
+                raise ValueError(
+                    f"network '{self.network.kind}' takes {self.network.takes}, but models.{name} "
+                    f"('{front_end.kind}') gives {front_end.gives}"
+                )
+            if not self.has_windows and not isinstance(front_end, BandSettings):
+                raise ValueError(
+                    f"network 'conv' takes the kinds mel and spectrogram, not '{front_end.kind}' "
+                    f"(models.{name})"
+                )
+        if self.has_windows != isinstance(self.augment, CropSettings):
+            wanted = "crops" if self.has_windows else "laid"
+            raise ValueError(f"network '{self.network.kind}' is trained with augment.kind {wanted}")
+        if self.has_windows and self._conv_only():
+            raise ValueError(
+                f"{self._conv_only()} is for network 'conv'; '{self.network.kind}' has "
+                "network.window_s and is asked for its window as a whole"
+            )
+        if self.classes == "exclusive" and not self.has_windows:
+            raise ValueError("classes: exclusive needs a network with windows, such as cnn-2d")
+        return self
+
+    def _conv_only(self) -> str:
+        """A setting that was changed though windows do not read it; empty where none was."""
+        defaults = FitSettings()
+        names = ("window_s", "call_frames")
+        changed = (one for one in names if getattr(self.fit, one) != getattr(defaults, one))
+        return next((f"fit.{one}" for one in changed), "")

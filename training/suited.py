@@ -17,7 +17,7 @@ from counter.errors import AudioError
 from counter.records import FloatArray
 from training.cuts import AnnotatedCalls, annotated_calls
 from training.pieces import Span, cut_out
-from training.settings import FrontEndSettings, TrainSettings
+from training.settings import BandSettings, TrainSettings
 
 RATES_HZ = (2000, 4000, 8000, 16000, 24000, 32000, 48000, 96000, 192000, 256000, 384000)
 # So much of every recording is looked at.
@@ -74,8 +74,8 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     ----------
     settings : TrainSettings
         Whatever of ``models`` and ``fit.window_s`` was given is left as it is; without
-        ``clips.annotations`` all is. Where no call comes from a clip, which may be cut loosely, all
-        of a call is asked for.
+        ``clips.annotations``, or with a network of windows, all is. Where no call comes from a
+        clip, which may be cut loosely, all of a call is asked for.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     """
     has_models = "models" in settings.model_fields_set
     has_window = "window_s" in settings.fit.model_fields_set
-    if settings.clips.annotations is None:
+    if settings.clips.annotations is None or settings.has_windows:
         return settings, None
     if "call_frames" not in settings.fit.model_fields_set and not any(
         settings.clips.labels.values()
@@ -112,7 +112,7 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     return settings.model_copy(update={"models": models, "fit": fit}), facts
 
 
-def front_end_for(facts: CallFacts, kind: str) -> FrontEndSettings:
+def front_end_for(facts: CallFacts, kind: str) -> BandSettings:
     """A front end that hears the band of the calls, at the lowest rate that holds it."""
     wanted_hz = 2 * facts.high_hz / HIGHEST_SHARE
     rate_hz = next((rate for rate in RATES_HZ if rate >= wanted_hz), RATES_HZ[-1])
@@ -123,8 +123,8 @@ def front_end_for(facts: CallFacts, kind: str) -> FrontEndSettings:
     window = 2 * hop
     while width_hz * window / rate_hz < LEAST_BINS:
         window *= 2
-    defaults = FrontEndSettings(kind=kind)
-    return FrontEndSettings(
+    defaults = BandSettings(kind=kind)
+    return BandSettings(
         kind=kind,
         sample_rate_hz=rate_hz,
         window_samples=window,

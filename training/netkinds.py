@@ -1,0 +1,142 @@
+"""Settings of the networks: features to scores. One class a kind; builders in ``networks``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from counter.config import Settings
+from training.frontkinds import BANDS, SAMPLES, VECTOR, FrontEndSettings
+
+
+class NetworkSettings(Settings):
+    """Features to frame logits."""
+
+    takes: ClassVar[str] = BANDS
+    kind: Literal["conv"] = Field("conv", description="fully convolutional in time")
+    channels: tuple[int, ...] = Field((16, 32, 48), description="filters of each block")
+    head_channels: int = Field(64, ge=4, le=1024, description="filters of the last layers")
+    norm_momentum: float = Field(
+        0.9, ge=0, lt=1, description="of the normalisation's averages; higher for long trainings"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped before the last layer")
+
+    @field_validator("channels")
+    @classmethod
+    def _three_blocks(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not 2 <= len(value) <= 5 or min(value) < 1:
+            raise ValueError("2 to 5 positive numbers are needed")
+        return value
+
+
+class WindowNetworkSettings(Settings):
+    """What every network has that scores one window at a time."""
+
+    takes: ClassVar[str] = BANDS
+    kind: str = Field(description="which network")
+    window_s: float = Field(2.0, gt=0.01, le=60, description="length of a window")
+    hop_s: float = Field(
+        0.5, gt=0.001, le=60, description="step from window to window when scanning: of one score"
+    )
+
+    @model_validator(mode="after")
+    def _hop_within_window(self) -> WindowNetworkSettings:
+        if self.hop_s > self.window_s:
+            raise ValueError(
+                f"hop_s {self.hop_s} is above window_s {self.window_s}: sound between two windows "
+                "would not be heard"
+            )
+        return self
+
+
+class LayeredSettings(WindowNetworkSettings):
+    """What every network of layers has."""
+
+    l2: float = Field(0.0, ge=0, le=1, description="penalty on the squares of the weights")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share dropped before a dense layer")
+
+
+def _some(value: tuple[int, ...], most: int) -> tuple[int, ...]:
+    if not 1 <= len(value) <= most or min(value) < 1:
+        raise ValueError(f"1 to {most} positive numbers are needed")
+    return value
+
+
+class ConvolvedSettings(LayeredSettings):
+    """What every network has that convolves before its dense layers."""
+
+    channels: tuple[int, ...] = Field((16, 32, 64, 64), description="filters of each layer")
+    units: tuple[int, ...] = Field((64,), description="units of each dense layer")
+
+    @field_validator("channels", "units")
+    @classmethod
+    def _some_layers(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return _some(value, 8)
+
+
+class WaveformCnnSettings(ConvolvedSettings):
+    """Samples to scores: convolutions over time."""
+
+    takes: ClassVar[str] = SAMPLES
+    kind: Literal["waveform-cnn"] = Field(description="1-D convolutions on the samples")
+
+
+class Cnn2dSettings(ConvolvedSettings):
+    """Bands along time to scores: convolutions over both."""
+
+    kind: Literal["cnn-2d"] = Field(description="2-D convolutions on bands along time")
+
+
+class MfccConvSettings(ConvolvedSettings):
+    """Coefficients along time to scores: convolutions over both, each normalised and pooled."""
+
+    kind: Literal["mfcc-conv"] = Field(description="three 2-D convolutions on coefficients")
+    channels: tuple[int, ...] = Field((32, 32, 32), description="filters of each layer")
+
+
+class DenseSettings(LayeredSettings):
+    """One vector to scores: dense layers with dropout."""
+
+    takes: ClassVar[str] = VECTOR
+    kind: Literal["dense"] = Field(description="dense layers on one vector")
+    units: tuple[int, ...] = Field((256, 256, 128, 128), description="units of each layer")
+
+    @field_validator("units")
+    @classmethod
+    def _some_layers(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        return _some(value, 8)
+
+
+WindowNetwork = WaveformCnnSettings | Cnn2dSettings | MfccConvSettings | DenseSettings
+Network = Annotated[NetworkSettings | WindowNetwork, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True)
+class WindowShape:
+    """A window and a hop in samples; their difference is even, so that a frame has a middle.
+
+    Attributes
+    ----------
+    window_samples, hop_samples : int
+        ``0 < hop_samples <= window_samples``.
+    """
+
+    window_samples: int
+    hop_samples: int
+
+    @classmethod
+    def of(cls, front_end: FrontEndSettings, network: WindowNetworkSettings) -> WindowShape:
+        """The nearest whole number of the front end's hops, and a hop that fits it."""
+        rate_hz, step = front_end.sample_rate_hz, front_end.hop_samples
+        if front_end.gives == SAMPLES:
+            step = 1
+        window = step * max(1, int(network.window_s * rate_hz / step + 0.5))
+        hop = min(max(1, int(network.hop_s * rate_hz + 0.5)), window)
+        return cls(window, hop + (window - hop) % 2)
+
+    @property
+    def context_samples(self) -> int:
+        """Samples of a window on either side of the frame that it scores."""
+        return (self.window_samples - self.hop_samples) // 2
