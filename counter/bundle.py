@@ -51,6 +51,9 @@ class BundleSpec(Settings):
     sample_rate_hz: int = Field(ge=1000, le=384000, description="rate of the samples it takes")
     frame_samples: int = Field(ge=1, description="samples a score stands for")
     context_frames: int = Field(ge=0, description="frames on either side that a score depends on")
+    window_samples: int | None = Field(
+        None, ge=1, description="samples of a window; none where a model takes sound of any length"
+    )
     low_hz: float = Field(ge=0, description="lower end of what it hears")
     high_hz: float = Field(gt=0, description="upper end of what it hears")
     model_sha256: str = Field(description="hash of model.tflite")
@@ -67,7 +70,20 @@ class BundleSpec(Settings):
             raise ValueError(f"rules for {sorted(self.rules)} but labels {sorted(self.labels)}")
         if unknown := sorted(set(self.calibration) - set(self.labels)):
             raise ValueError(f"calibration for {unknown} but labels {sorted(self.labels)}")
+        beyond = -1 if self.window_samples is None else self.window_samples - self.frame_samples
+        if self.window_samples is not None and (beyond < 0 or beyond % 2):
+            raise ValueError(
+                f"window_samples {self.window_samples} is not frame_samples "
+                f"{self.frame_samples} and as much on either side"
+            )
         return self
+
+    @property
+    def context_samples(self) -> int:
+        """Samples on either side of a frame that its score depends on."""
+        if self.window_samples is None:
+            return self.context_frames * self.frame_samples
+        return (self.window_samples - self.frame_samples) // 2
 
     @property
     def timebase(self) -> Timebase:

@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,8 @@ CHUNK_S = 32.0
 # The end of a recording is scored in the smallest of these parts of a chunk that holds it: a
 # recording of a second must not cost as much as one of 32.
 PARTS = (16, 4, 1)
+# Windows are scored so many at once as hold this many samples: more would not stay in the cache.
+MAX_BATCH_SAMPLES = 1 << 20
 # Chunks of one recording waiting to be scored; bounds memory when decoding is the faster.
 MAX_WAITING = 8
 
@@ -53,7 +55,7 @@ class Detector:
         spec = bundle.spec
         self.bundle = bundle
         self.chunk_frames = max(1, spec.timebase.frames(chunk_s))
-        self.context_samples = spec.context_frames * spec.frame_samples
+        self.context_samples = spec.context_samples
         self.chunk_samples = self.chunk_frames * spec.frame_samples
         self._model = bundle.model_path.read_bytes() if model is None else model
         self._idle: dict[int, SimpleQueue[_Runner]] = {
@@ -102,38 +104,95 @@ class Detector:
             runner = self._idle[n_frames].get_nowait()
         except Empty:
             runner = self._runner(n_frames)
-        runner.interpreter.set_tensor(runner.input_index, chunk[None])
-        runner.interpreter.invoke()
-        scores = runner.interpreter.get_tensor(runner.output_index)[0]
+        scores = runner.scores(chunk, n_frames)
         self._idle[n_frames].put(runner)
-        context = self.bundle.spec.context_frames
-        kept: FloatArray = scores[context : context + n_frames]
-        return kept
+        return scores
 
     def _runner(self, n_frames: int) -> _Runner:
-        n_samples = n_frames * self.bundle.spec.frame_samples + 2 * self.context_samples
-        return _make_runner(self._model, n_samples, self.bundle)
+        spec = self.bundle.spec
+        if spec.window_samples is not None:
+            n_windows = max(1, min(n_frames, MAX_BATCH_SAMPLES // spec.window_samples))
+            loaded = _load(self._model, (n_windows, spec.window_samples), self.bundle)
+            return _WindowRunner(loaded, n_windows, spec.window_samples, spec.frame_samples)
+        n_samples = n_frames * spec.frame_samples + 2 * self.context_samples
+        return _SoundRunner(_load(self._model, (1, n_samples), self.bundle), spec.context_frames)
+
+
+class _Runner(Protocol):
+    """Scores chunks of one size."""
+
+    def scores(self, chunk: FloatArray, n_frames: int) -> FloatArray:
+        """Scores of a chunk with its context, shape (n_frames, n_labels)."""
 
 
 @dataclass(frozen=True)
-class _Runner:
+class _Loaded:
     interpreter: Any
     input_index: int
     output_index: int
 
+    def __call__(self, samples: FloatArray) -> FloatArray:
+        self.interpreter.set_tensor(self.input_index, samples)
+        self.interpreter.invoke()
+        scores: FloatArray = self.interpreter.get_tensor(self.output_index)
+        return scores
 
-def _make_runner(model: bytes, n_samples: int, bundle: Bundle) -> _Runner:
+
+def _load(model: bytes, shape: tuple[int, int], bundle: Bundle) -> _Loaded:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         interpreter = Interpreter(model_content=model, num_threads=1)
         found = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(found, [1, n_samples])
+        interpreter.resize_tensor_input(found, shape)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         why = " ".join(str(error).split())
         raise BundleError(f"{bundle.model_path} does not load in LiteRT: {why}.") from error
-    return _Runner(interpreter, found, interpreter.get_output_details()[0]["index"])
+    return _Loaded(interpreter, found, interpreter.get_output_details()[0]["index"])
+
+
+@dataclass(frozen=True)
+class _SoundRunner:
+    """A model that takes sound of any length: one pass over the chunk."""
+
+    loaded: _Loaded
+    context_frames: int
+
+    def scores(self, chunk: FloatArray, n_frames: int) -> FloatArray:
+        return self.loaded(chunk[None])[0][self.context_frames : self.context_frames + n_frames]
+
+
+@dataclass(frozen=True)
+class _WindowRunner:
+    """A model that takes windows: the chunk is cut into them, so many at once."""
+
+    loaded: _Loaded
+    n_windows: int
+    window_samples: int
+    hop_samples: int
+
+    def scores(self, chunk: FloatArray, n_frames: int) -> FloatArray:
+        windows = windows_in(chunk, self.window_samples, self.hop_samples)[:n_frames]
+        scores = []
+        for start in range(0, n_frames, self.n_windows):
+            batch = windows[start : start + self.n_windows]
+            n_missing = self.n_windows - len(batch)
+            scores.append(self.loaded(np.pad(batch, ((0, n_missing), (0, 0))))[: len(batch)])
+        return np.concatenate(scores)
+
+
+def windows_in(samples: FloatArray, window_samples: int, hop_samples: int) -> FloatArray:
+    """All whole windows of a sound, a view of shape (n_windows, window_samples).
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n_samples,)
+        At least ``window_samples`` of them.
+    window_samples, hop_samples : int
+        Length of a window, and step from one to the next; > 0.
+    """
+    return np.lib.stride_tricks.sliding_window_view(samples, window_samples)[::hop_samples]
 
 
 class Scoring:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from counter.bundle import MODEL_FILE, Bundle, write_bundle
-from training.settings import FrontEndSettings, NetworkSettings
+from training.settings import BandSettings, NetworkSettings
 
 TONE_HZ = 1000.0
 MODEL_RATE_HZ = 8000
 LABELS_HZ = {"low": TONE_HZ, "high": 2500.0}
-FRONT_END = FrontEndSettings(kind="spectrogram", sample_rate_hz=MODEL_RATE_HZ, n_bands=16)
+FRONT_END = BandSettings(kind="spectrogram", sample_rate_hz=MODEL_RATE_HZ, n_bands=16)
 SMALL_NETWORK = NetworkSettings(channels=(4, 4, 4), head_channels=8)
 # Score frames that the tone network looks at, and its context: one more for the first spectra.
 TONE_KERNEL = 3
@@ -73,6 +73,35 @@ def restless(duration_s, seed=0):
     return (level * (white[1:] + (2 * colour - 1) * white[:-1])).astype(np.float32)
 
 
+def random_windows(n_labels, seed=5):
+    """A network with windows, untrained; its scores of ``restless`` vary widely."""
+    import keras
+
+    from training.netkinds import Cnn2dSettings, WindowShape
+    from training.windowed import TrainedWindows, scoring
+    from training.windowfronts import window_front_end
+    from training.windownets import WINDOW_NETWORKS
+    from training.windows import frame_windows
+
+    keras.utils.set_random_seed(seed)
+    settings = Cnn2dSettings(
+        kind="cnn-2d", channels=(4, 4), units=(8,), dropout=0, window_s=0.64, hop_s=0.128
+    )
+    shape = WindowShape.of(FRONT_END, settings)
+    features = window_front_end(FRONT_END)(frame_windows(restless(30.08), shape))
+    network = WINDOW_NETWORKS["cnn-2d"](settings, features.shape[1:], n_labels + 1)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    network(features, training=True)
+    logits = np.asarray(network(features))
+    kernel, bias = network.get_layer("logits").get_weights()
+    scale = 2.0 / logits.std(axis=0)
+    network.get_layer("logits").set_weights([kernel * scale, (bias - logits.mean(axis=0)) * scale])
+    scores = scoring(network, n_labels, is_exclusive=True)
+    return TrainedWindows(("a", "b")[:n_labels], FRONT_END, scores, shape, is_exclusive=True)
+
+
 def write_exported(path, trained, *, context_frames, **changes):
     """Export a model and write its float32 bundle; the bundle and both exports."""
     from training.export import export
@@ -86,6 +115,7 @@ def write_exported(path, trained, *, context_frames, **changes):
         "sample_rate_hz": MODEL_RATE_HZ,
         "frame_samples": trained.frame_samples,
         "context_frames": context_frames,
+        "window_samples": trained.window_samples,
         "low_hz": FRONT_END.low_hz,
         "high_hz": FRONT_END.high_hz,
         "rules": {label: RULES for label in trained.labels},
@@ -119,6 +149,13 @@ def made_network(path):
     labels = ("a", "b")
     trained = Trained(labels, FRONT_END, random_network(len(labels)))
     context = context_frames(SMALL_NETWORK)
+    return MadeNetwork(trained, *write_exported(path, trained, context_frames=context))
+
+
+def windowed_network(path):
+    """A bundle of a network with windows and exclusive classes, two labels, untrained."""
+    trained = random_windows(2)
+    context = -(-trained.shape.context_samples // trained.frame_samples)
     return MadeNetwork(trained, *write_exported(path, trained, context_frames=context))
 
 

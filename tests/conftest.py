@@ -33,3 +33,17 @@ def made_network(tmp_path_factory):
     import bundles
 
     return bundles.made_network(tmp_path_factory.mktemp("network") / "made")
+
+
+@pytest.fixture(scope="session")
+def windowed_network(tmp_path_factory):
+    """An untrained network that scores windows, with its bundle and exports."""
+    import bundles
+
+    return bundles.windowed_network(tmp_path_factory.mktemp("windows") / "made")
+
+
+@pytest.fixture(scope="module", params=["made_network", "windowed_network"])
+def either_network(request):
+    """One and the other: nothing of which it is shows in how sound arrives or is cut up."""
+    return request.getfixturevalue(request.param)

@@ -17,14 +17,14 @@ SOUND = restless(20.3, seed=2)
 
 
 @pytest.fixture(scope="module")
-def detector(made_network):
-    with Detector(made_network.bundle, chunk_s=CHUNK_S) as one:
+def detector(either_network):
+    with Detector(either_network.bundle, chunk_s=CHUNK_S) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-def threaded(made_network):
-    with Detector(made_network.bundle, 3, chunk_s=CHUNK_S) as several:
+def threaded(either_network):
+    with Detector(either_network.bundle, 3, chunk_s=CHUNK_S) as several:
         yield several
 
 
@@ -35,18 +35,18 @@ def test_the_scores_to_compare_vary_widely(detector):
 
 
 @pytest.mark.parametrize("chunk_s", [0.01, 1.0, 1.7, 5.0, 16.0, 100.0])
-def test_chunk_length_never_shows(made_network, detector, chunk_s):
-    with Detector(made_network.bundle, chunk_s=chunk_s) as other:
+def test_chunk_length_never_shows(either_network, detector, chunk_s):
+    with Detector(either_network.bundle, chunk_s=chunk_s) as other:
         scores = other.scores(SOUND)
     np.testing.assert_allclose(scores, detector.scores(SOUND), atol=ROUNDING, rtol=0)
 
 
-def test_chunks_score_as_the_trained_network_does(made_network, detector):
+def test_chunks_score_as_the_trained_network_does(either_network, detector):
     scores = detector.scores(SOUND)
-    context = made_network.bundle.spec.context_frames
+    context = either_network.bundle.spec.context_frames
     inner = slice(context, -context)
     np.testing.assert_allclose(
-        scores[inner], made_network.trained.scores(SOUND)[inner], atol=1e-4, rtol=0
+        scores[inner], either_network.trained.scores(SOUND)[inner], atol=1e-4, rtol=0
     )
 
 

@@ -120,6 +120,16 @@ def test_parts_joined_are_the_recording_scanned_in_one_pass(
     assert all(getattr(found, fact) == getattr(whole, fact) for fact in facts)
 
 
+def test_parts_joined_of_a_model_with_windows(tmp_path, windowed_network, short_stretches):
+    bundle = windowed_network.bundle
+    recording = recording_of(tmp_path, "a.wav", 11025)
+    with Detector(bundle, 2) as detector:
+        job = ScanJob(detector, bundle.spec.rules, scores=True)
+        heard, whole = in_parts(recording, job), scan_recording(recording, job)
+    assert np.array_equal(heard.scores, whole.scores)
+    assert whole.scores.std() > 0.05
+
+
 def test_seams_change_no_count(tmp_path, job, monkeypatch):
     recording = recording_of(tmp_path, "a.wav", 11025)
     whole = scan_recording(recording, job)
