@@ -58,10 +58,13 @@ def origins_of(settings: ClipSettings) -> list[Origin]:
     return origins + [ReviewedClips(Path(folder)) for folder in settings.reviewed]
 
 
-def read_clips(settings: ClipSettings, sample_rate_hz: int) -> ClipSet:
+def read_clips(
+    settings: ClipSettings, sample_rate_hz: int, *, needs_background: bool = True
+) -> ClipSet:
     """Decode every clip of every origin at one rate.
 
     The labels are those of the settings; where these name none, all that the origins know of.
+    Without ``needs_background``, several labels may stand for themselves.
 
     Raises
     ------
@@ -88,7 +91,11 @@ def read_clips(settings: ClipSettings, sample_rate_hz: int) -> ClipSet:
         origins=tuple(one.origin for one in gathered if one.origin),
         remarks=tuple(remark for one in gathered for remark in one.remarks),
     )
-    _check_sources(clip_set)
+    has_background = bool(clip_set.of(BACKGROUND) or settings.background)
+    if needs_background or has_background or len(labels) < 2:
+        _check_sources(clip_set, [*range(len(labels)), BACKGROUND])
+    else:
+        _check_sources(clip_set, range(len(labels)))
     return clip_set
 
 
@@ -139,8 +146,8 @@ def _check_broken(gathered: Gathered) -> None:
         )
 
 
-def _check_sources(clip_set: ClipSet) -> None:
-    for label in [*range(len(clip_set.labels)), BACKGROUND]:
+def _check_sources(clip_set: ClipSet, classes: Sequence[int]) -> None:
+    for label in classes:
         n_sources = len(clip_set.sources_of(label))
         if n_sources < 2:
             more = "annotate more recordings, or set clips.source_pattern"

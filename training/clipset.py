@@ -155,8 +155,9 @@ class ClipSet:
         return sorted({clip.source for clip in self.of(label)})
 
     def classes(self) -> list[int]:
-        """Background, then every label."""
-        return [BACKGROUND, *range(len(self.labels))]
+        """Background, where there is any, then every label."""
+        background = [BACKGROUND] if self.of(BACKGROUND) else []
+        return [*background, *range(len(self.labels))]
 
     def told_origins(self) -> list[str]:
         """A line for each origin that says more than the settings do."""

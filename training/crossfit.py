@@ -13,12 +13,15 @@ from counter.timebase import Timebase
 from training.annotated import is_enough, recordings_of
 from training.clips import BACKGROUND, ClipSet, folds
 from training.difference import Heard, hear
-from training.fit import Progress, Trained, fit
+from training.fit import Progress
+from training.fitting import Model, fit
 from training.learn import Learned, Scored, learn_rules
 from training.levels import call_extent
 from training.made import MadeRecording, make_recordings
+from training.medley import make_medleys, stands_alone
 from training.metrics import ClipScores
 from training.settings import FrontEndSettings, TrainSettings
+from training.windowed import TrainedWindows
 
 MADE_SEED = 11
 
@@ -120,8 +123,11 @@ def made_of(
 ) -> list[MadeRecording]:
     """Recordings with known calls: those annotated that ``clips`` were cut from, and made ones.
 
-    None are made where enough is annotated, and where there are only calls, or only background.
+    None are made where enough is annotated, and where there are only calls, or only background;
+    but where no background is to be had at all, clips stand one after another.
     """
+    if stands_alone(settings.clips):
+        return make_medleys(clips, settings.rules, seed=seed)
     annotated = recordings_of(settings.clips, clips)
     is_mixed = 0 < len(clips.of(BACKGROUND)) < len(clips.clips)
     if is_enough(settings.clips, clips.labels) or not is_mixed:
@@ -143,13 +149,16 @@ def score_made(score: Score, made: Sequence[MadeRecording], n_labels: int) -> li
 
 
 def call_lengths_s(clips: ClipSet, label: int, front_end: FrontEndSettings) -> list[float]:
-    """Lengths of one label's calls, as they stand in their clips."""
+    """Lengths of one label's calls, as they stand in their clips; without background, of clips."""
+    if not clips.of(BACKGROUND):
+        return [len(clip.samples) / clips.sample_rate_hz for clip in clips.of(label)]
     ends = [call_extent(clip.samples, front_end) for clip in clips.of(label)]
     return [(stop - start) / clips.sample_rate_hz for start, stop in ends]
 
 
-def score_clips(trained: Trained, clips: ClipSet, split: str) -> ClipScores:
+def score_clips(trained: Model, clips: ClipSet, split: str) -> ClipScores:
     """Whole-clip scores of a model."""
+    is_exclusive = isinstance(trained, TrainedWindows) and trained.is_exclusive
     n_labels = len(clips.labels)
     scores = [trained.clip_score(clip.samples) for clip in clips.clips]
     labels = np.array([clip.label for clip in clips.clips], dtype=int)
@@ -160,6 +169,7 @@ def score_clips(trained: Trained, clips: ClipSet, split: str) -> ClipScores:
         sources=tuple(clip.source for clip in clips.clips),
         names=tuple(clip.name for clip in clips.clips),
         split=split,
+        is_exclusive=is_exclusive,
     )
 
 

@@ -16,9 +16,11 @@ from counter.errors import CallcountError
 from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 from training.fit import Trained
+from training.fitting import Model
 from training.frontends import LogBands
 from training.litertrun import scorer
 from training.savedmodel import packed
+from training.windowfronts import window_front_end
 
 # Largest difference of a frame's score between Keras and LiteRT that float32 rounding explains.
 FLOAT32_TOLERANCE = 1e-3
@@ -26,6 +28,7 @@ FLOAT32_TOLERANCE = 1e-3
 INT8_TOLERANCE = 0.5
 # Operations of the front end and of nothing else: quantised, quiet frames would be ruined.
 FRONT_END_OPS = ["FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "SQUARE", "LOG", "ADD", "SUB", "PAD"]
+FRONT_END_OPS += ["REVERSE_V2"]  # of the samples themselves
 FRONT_END_OPS += ["PADV2", "RESHAPE", "SLICE", "STRIDED_SLICE", "CONCATENATION", "LOGISTIC"]
 N_CALIBRATION = 64
 
@@ -61,7 +64,7 @@ class Exported:
 
 
 def export(
-    trained: Trained, clips: Sequence[FloatArray], calibration: Sequence[FloatArray]
+    trained: Model, clips: Sequence[FloatArray], calibration: Sequence[FloatArray]
 ) -> list[Exported]:
     """Convert to float32 and int8, and compare each with Keras on every clip.
 
@@ -84,7 +87,7 @@ def export(
     CallcountError
         float32 differs from Keras by more than its tolerance.
     """
-    n_samples = 32 * trained.frame_samples
+    n_samples = trained.window_samples or 32 * trained.frame_samples
     sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         full_model(trained).export(folder, verbose=False)
@@ -96,14 +99,25 @@ def export(
     ]
 
 
-def full_model(trained: Trained) -> Any:
-    """Samples (1, n_samples) -> scores (1, n_frames, n_labels), front end included."""
-    samples = keras.Input(batch_shape=(1, None), name="samples")
-    features = LogBands(trained.front_end.model_dump())(samples)
-    return keras.Model(samples, keras.ops.sigmoid(trained.network(features)))
+def full_model(trained: Model) -> Any:
+    """Samples -> scores, front end included.
+
+    (1, n_samples) -> (1, n_frames, n_labels), or of a model with windows (n_windows,
+    window_samples) -> (n_windows, n_labels).
+    """
+    samples = keras.Input(batch_shape=_input_shape(trained), name="samples")
+    if isinstance(trained, Trained):
+        features = LogBands(trained.front_end.model_dump())(samples)
+        return keras.Model(samples, keras.ops.sigmoid(trained.network(features)))
+    features = window_front_end(trained.front_end)(samples)
+    return keras.Model(samples, trained.network(features))
 
 
-def packed_model(trained: Trained) -> bytes:
+def _input_shape(trained: Model) -> tuple[int | None, int | None]:
+    return (1, None) if trained.window_samples is None else (None, trained.window_samples)
+
+
+def packed_model(trained: Model) -> bytes:
     """That model as a zip file of a SavedModel, for ``callcount export``."""
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         full_model(trained).export(folder, verbose=False)
@@ -136,9 +150,9 @@ def _fitted(sound: FloatArray, n_samples: int) -> FloatArray:
 
 
 def _checked(
-    variant: str, content: bytes, trained: Trained, clips: Sequence[FloatArray], tolerance: float
+    variant: str, content: bytes, trained: Model, clips: Sequence[FloatArray], tolerance: float
 ) -> Exported:
-    score = scorer(content, trained.frame_samples)
+    score = scorer(content, trained.frame_samples, trained.window_samples)
     largest = max(float(np.abs(score(clip) - trained.scores(clip)).max()) for clip in clips)
     exported = Exported(variant, content, largest, tolerance, len(clips))
     if variant == "float32" and not exported.is_within:

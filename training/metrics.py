@@ -2,12 +2,12 @@
 
 Undefined figures (a precision without predictions, an AUC with one class) are NaN in curves and
 ``None`` in the reports, which hold nothing but what JSON holds. A clip is taken to hold a label
-when its score is at or above the label's threshold.
+when its score is at or above the label's threshold; of exclusive classes, the one class with the
+highest score, background having what the labels leave.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,63 +15,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
-from counter.errors import CallcountError
 from counter.records import FloatArray
+from training.scoredclips import BACKGROUND, Bools, ClipScores, plain_text
 
-BACKGROUND = "background"
+__all__ = [
+    "BACKGROUND",
+    "ClipScores",
+    "Curve",
+    "classification_report",
+    "plain_text",
+    "precision_recall_curve",
+    "roc_curve",
+    "spread_over_sources",
+]
+
 N_WORST = 5
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class ClipScores:
-    """What a model says of the clips of one split, beside the truth.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        The model's labels, at least one; ``background`` is no label but the absence of all.
-    scores : array of float32, shape (n_clips, n_labels)
-        One score per clip and label, 0 to 1.
-    truth : array of bool, shape (n_clips, n_labels)
-        Whether the clip holds the label; a background clip is a row without any.
-    sources, names : tuple of str, length n_clips
-        The recording that each clip was cut from; the clip's file name.
-    split : str
-        ``train``, ``validation`` or ``test``.
-
-    Raises
-    ------
-    ValueError
-        Shapes that do not fit each other, no label, a label twice or named ``background``.
-    CallcountError
-        A score that is not a number from 0 to 1.
-    """
-
-    labels: tuple[str, ...]
-    scores: FloatArray
-    truth: Bools
-    sources: tuple[str, ...]
-    names: tuple[str, ...]
-    split: str
-
-    def __post_init__(self) -> None:
-        if not self.labels or len({*self.labels, BACKGROUND}) != len(self.labels) + 1:
-            raise ValueError(f"labels {self.labels} must be distinct and not '{BACKGROUND}'")
-        shape = (len(self.names), len(self.labels))
-        found = (self.scores.shape, self.truth.shape, len(self.sources))
-        if found != (shape, shape, len(self.names)):
-            raise ValueError(f"scores, truth, sources: {found} for (clips, labels) {shape}")
-        inside = (self.scores >= 0) & (self.scores <= 1)
-        if not inside.all():
-            clip, label = np.argwhere(~inside)[0]
-            raise CallcountError(
-                f"clip {plain_text(self.names[clip])} has the score {self.scores[clip, label]} for "
-                f"'{self.labels[label]}', which is no number from 0 to 1.",
-                "Training has diverged: lower the learning rate.",
-            )
 
 
 @dataclass(frozen=True)
@@ -92,15 +52,6 @@ class Curve:
 
 
 NO_CURVE = Curve(np.empty(0), np.empty(0), float("nan"))
-
-
-def plain_text(text: str) -> str:
-    """One line that any encoding of Unicode takes: white space to spaces, control to U+FFFD.
-
-    File names may hold line breaks, and bytes that are no text arrive as lone surrogates.
-    """
-    line = " ".join(text.split())
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in line)
 
 
 def roc_curve(clip_scores: ClipScores, label: int) -> Curve:
@@ -132,7 +83,8 @@ def classification_report(clip_scores: ClipScores, threshold: ArrayLike) -> dict
     clip_scores : ClipScores
         The clips of one split; none is allowed.
     threshold : array-like of float, shape (n_labels,)
-        A clip holds a label when its score is at or above.
+        A clip holds a label when its score is at or above; not asked of exclusive classes, whose
+        ``threshold`` is then ``None``.
 
     Returns
     -------
@@ -150,11 +102,11 @@ def classification_report(clip_scores: ClipScores, threshold: ArrayLike) -> dict
         "sources": len(set(clip_scores.sources)),
         "accuracy": _ratio(right.sum(), right.size),
         "labels": {
-            label: {"threshold": _number(limits[i])} | _label_figures(clip_scores, said[:, i], i)
+            label: {"threshold": limits[i]} | _label_figures(clip_scores, said[:, i], i)
             for i, label in enumerate(clip_scores.labels)
         },
         "confusion": {
-            "classes": [*clip_scores.labels, BACKGROUND],
+            "classes": clip_scores.classes,
             "counts": _confusion(clip_scores, said).tolist(),
         },
     }
@@ -219,11 +171,17 @@ def _ratio(part: Any, whole: Any) -> float | None:
     return _number(part / whole) if whole else None
 
 
-def _said(clip_scores: ClipScores, threshold: ArrayLike) -> tuple[FloatArray, Bools]:
+def _said(clip_scores: ClipScores, threshold: ArrayLike) -> tuple[list[float | None], Bools]:
     limits = np.asarray(threshold, dtype=np.float32)  # as the scores, or 0.7 is not >= 0.7
     if limits.shape != (len(clip_scores.labels),):
         raise ValueError(f"threshold {limits.shape} must have shape ({len(clip_scores.labels)},)")
-    return limits, clip_scores.scores >= limits
+    if not clip_scores.is_exclusive:
+        return [_number(limit) for limit in limits], clip_scores.scores >= limits
+    scores = clip_scores.scores
+    if BACKGROUND in clip_scores.classes:
+        scores = np.column_stack([scores, 1 - scores.sum(axis=1)])
+    highest = scores.argmax(axis=1)
+    return [None] * limits.size, highest[:, None] == np.arange(limits.size)
 
 
 def _label_figures(clip_scores: ClipScores, said: Bools, label: int) -> dict[str, Any]:
@@ -253,7 +211,8 @@ def _confusion(clip_scores: ClipScores, said: Bools) -> NDArray[np.int64]:
     first = np.where(truth.any(axis=1), truth.argmax(axis=1), n_labels)
     counts = np.zeros((n_labels + 1, n_labels + 1), dtype=np.int64)
     np.add.at(counts, (np.where(held, predicted, first), predicted), 1)
-    return counts
+    n_classes = len(clip_scores.classes)
+    return counts[:n_classes, :n_classes]
 
 
 def _interval(value: float, resampled: Floats | None) -> dict[str, float | None]:

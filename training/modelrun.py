@@ -9,7 +9,7 @@ from training.clips import ClipSet, Split
 from training.crossfit import CrossFit
 from training.difference import Change, changes, hear
 from training.export import Exported
-from training.fit import Trained
+from training.fitting import Model
 from training.settings import FrontEndSettings
 
 
@@ -25,7 +25,7 @@ class ModelRun:
         All clips at the model's rate.
     split : Split
     cross_fit : CrossFit
-    trained : Trained
+    trained : Model
         The final model.
     exports : list of Exported
     chosen : Exported
@@ -38,7 +38,7 @@ class ModelRun:
     clips: ClipSet
     split: Split
     cross_fit: CrossFit
-    trained: Trained
+    trained: Model
     exports: list[Exported]
     chosen: Exported
     export_costs: Mapping[str, float]

@@ -18,16 +18,18 @@ from counter.events import smooth, spans
 from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_card
 from training.clips import BACKGROUND, Clip, ClipSet
 from training.crossfit import score_clips
-from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
+from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz, spectrogram_like
 from training.learn import count_error
 from training.modelrun import ModelRun
 from training.pictures import Features, Waveform
 from training.report import ReportData, RuleFit, split_reports, write_report
-from training.settings import TrainSettings
+from training.settings import BandSettings, TrainSettings
+from training.windowed import TrainedWindows
 
 CARD_FILE = "model_card.md"
 CLIP_THRESHOLD = 0.5
-N_EXAMPLES = 3
+# Example clips of each label; of more labels than this, one each.
+N_EXAMPLES, MOST_WITH_SEVERAL = 3, 3
 RULES_HOW = (
     "Each fold's model scored recordings made of sources it had not met: calls laid over "
     "backgrounds at known times, sparse and in chorus, a third without any call; the final model "
@@ -57,6 +59,7 @@ def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str
         "seed": settings.seed,
         "front_end": run.front_end.model_dump(mode="json"),
         "network": settings.network.model_dump(mode="json"),
+        "classes": settings.classes,
         "window_s": settings.fit.window_s,
         "origins": [dict(origin) for origin in run.clips.origins],
         "sources": {
@@ -102,8 +105,7 @@ def write_model_report(folder: Path, run: ModelRun, data: ReportData) -> None:
 
 def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
     """What the report and the card of one model show; scores the test clips."""
-    labels = run.clips.labels
-    names = ["background", *labels]
+    labels, classes = run.clips.labels, run.clips.classes()
     return ReportData(
         model=run.name,
         validation=run.cross_fit.clips,
@@ -112,7 +114,7 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
         history=pd.DataFrame(run.trained.history),
         waveforms=tuple(
             Waveform(f"{clip.name}", clip.samples, run.clips.sample_rate_hz)
-            for label in run.clips.classes()
+            for label in classes
             for clip in _examples(run.clips, label)
         ),
         positive=tuple(
@@ -122,8 +124,8 @@ def report_data(settings: TrainSettings, run: ModelRun) -> ReportData:
         ),
         negative=tuple(_features(run, clip) for clip in _examples(run.clips, BACKGROUND)),
         clip_lengths_s={
-            name: _lengths_s(run.clips, label)
-            for name, label in zip(names, run.clips.classes(), strict=True)
+            "background" if label == BACKGROUND else labels[label]: _lengths_s(run.clips, label)
+            for label in classes
         },
         rule_fit=_rule_fit(run),
         changes=run.changes(),
@@ -137,20 +139,25 @@ def _lengths_s(clips: ClipSet, label: int) -> NDArray[np.float64]:
 
 
 def _examples(clips: ClipSet, label: int) -> list[Clip]:
-    """The first clip of each of the first few sources."""
+    """The first clip of each of the first few sources; of many labels, of one."""
     firsts = {clip.source: clip for clip in reversed(clips.of(label))}
-    return [firsts[source] for source in sorted(firsts)[:N_EXAMPLES]]
+    n_examples = N_EXAMPLES if len(clips.labels) <= MOST_WITH_SEVERAL else 1
+    return [firsts[source] for source in sorted(firsts)[:n_examples]]
 
 
 def _features(run: ModelRun, clip: Clip) -> Features:
-    hop = run.front_end.hop_samples
-    whole = clip.samples[: len(clip.samples) // hop * hop]
-    values = np.asarray(LogBands(run.front_end.model_dump())(whole[None]))[0]
+    """What the network sees of a clip; where that is no picture, its spectrogram."""
+    shown = run.front_end
+    if not isinstance(shown, BandSettings):
+        shown = spectrogram_like(shown)
+    hop = shown.hop_samples
+    whole = np.pad(clip.samples, (0, -len(clip.samples) % hop))
+    values = np.asarray(LogBands(shown.model_dump())(whole[None]))[0]
     return Features(
         clip.name,
         values * UNIT_DB + CENTRE_DB,
-        hop / run.front_end.sample_rate_hz,
-        band_centres_hz(run.front_end),
+        hop / shown.sample_rate_hz,
+        band_centres_hz(shown),
         "dB",
     )
 
@@ -222,12 +229,19 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
 
 
 def _description(run: ModelRun) -> str:
-    front_end = run.front_end
+    front_end, trained = run.front_end, run.trained
+    network = "a fully convolutional network"
+    if isinstance(trained, TrainedWindows):
+        window_s = trained.window_samples / front_end.sample_rate_hz
+        classes = "exclusive" if trained.is_exclusive else "independent"
+        network = (
+            f"windows of {window_s:g} s, {classes} classes, a network ({trained.network.name})"
+        )
     return (
-        f"{front_end.kind} front end ({front_end.n_bands} bands from {front_end.low_hz:g} to "
-        f"{front_end.high_hz:g} Hz at {front_end.sample_rate_hz} Hz), a fully convolutional "
-        f"network of {run.trained.network.count_params()} weights, one score every "
-        f"{1000 * run.trained.frame_samples / front_end.sample_rate_hz:g} ms."
+        f"{front_end.kind} front end ({front_end.told()} from {front_end.low_hz:g} to "
+        f"{front_end.high_hz:g} Hz at {front_end.sample_rate_hz} Hz), {network} of "
+        f"{trained.network.count_params()} weights, one score every "
+        f"{1000 * trained.frame_samples / front_end.sample_rate_hz:g} ms."
     )
 
 

@@ -15,7 +15,8 @@ from training.clips import ClipSet, read_clips, split_sources
 from training.crossfit import CrossFit, call_lengths_s, cross_fit, made_of, score_made, with_rules
 from training.difference import Change
 from training.export import Exported, export, packed_model
-from training.fit import Progress, Trained, fit
+from training.fit import Progress
+from training.fitting import Model, fit
 from training.learn import Scored, count_error
 from training.litertrun import scorer
 from training.modelrun import ModelRun
@@ -23,7 +24,9 @@ from training.networks import context_frames
 from training.origin import CONFIG_FILE
 from training.reporting import provenance, report_data, write_card, write_model_report
 from training.savedmodel import SAVED_FILE
-from training.settings import TrainSettings
+from training.settings import NetworkSettings, TrainSettings, of_kind
+from training.windowed import TrainedWindows
+from training.windowfit import check_window
 
 VALIDATION_SEED = 12
 # Every so many training clips serve to set int8's ranges.
@@ -70,9 +73,11 @@ def train_all(
     folder = output / settings.name
     check_replaceable(folder, DEFAULT_FILE)
     clip_sets = {
-        rate: read_clips(settings.clips, rate)
+        rate: read_clips(settings.clips, rate, needs_background=not settings.has_windows)
         for rate in {front_end.sample_rate_hz for front_end in settings.models.values()}
     }
+    for front_end in settings.models.values():
+        check_window(settings, front_end, clip_sets[front_end.sample_rate_hz])
     with new_folder(folder, DEFAULT_FILE) as made:
         runs, shown = {}, {}
         for name, front_end in settings.models.items():
@@ -126,14 +131,16 @@ def train_one(
 
 
 def _score_validation(
-    settings: TrainSettings, trained: Trained, exports: list[Exported], validation: ClipSet
+    settings: TrainSettings, trained: Model, exports: list[Exported], validation: ClipSet
 ) -> dict[str, list[list[Scored]]]:
     """What each variant says of recordings made of the validation sources, a list per label."""
     seed = [VALIDATION_SEED, settings.seed]
     made = made_of(validation, trained.front_end, settings, seed)
     return {
         one.variant: score_made(
-            scorer(one.content, trained.frame_samples), made, len(validation.labels)
+            scorer(one.content, trained.frame_samples, trained.window_samples),
+            made,
+            len(validation.labels),
         )
         for one in exports
     }
@@ -151,7 +158,8 @@ def _choose(
         ]
         costs[variant] = sum(errors) / len(errors)
     by_variant = {exported.variant: exported for exported in exports}
-    is_equal = by_variant["int8"].is_within and costs["int8"] <= costs["float32"]
+    small = by_variant.get("int8")
+    is_equal = small is not None and small.is_within and costs["int8"] <= costs["float32"]
     return by_variant["int8" if is_equal else "float32"], costs
 
 
@@ -163,7 +171,8 @@ def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command:
         "labels": labels,
         "sample_rate_hz": run.front_end.sample_rate_hz,
         "frame_samples": run.trained.frame_samples,
-        "context_frames": context_frames(settings.network),
+        "context_frames": _context_frames(settings, run.trained),
+        "window_samples": run.trained.window_samples,
         "low_hz": run.front_end.low_hz,
         "high_hz": run.front_end.high_hz,
         "rules": run.cross_fit.rules(labels),
@@ -172,6 +181,13 @@ def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command:
     others = {f"model-{one.variant}.tflite": one.content for one in run.exports if one.is_within}
     others[SAVED_FILE] = packed_model(run.trained)
     write_bundle(folder / run.name, spec, {MODEL_FILE: run.chosen.content, **others})
+
+
+def _context_frames(settings: TrainSettings, trained: Model) -> int:
+    """Frames on either side that a score depends on."""
+    if isinstance(trained, TrainedWindows):
+        return -(-trained.shape.context_samples // trained.frame_samples)
+    return context_frames(of_kind(settings.network, NetworkSettings))
 
 
 def _write_run(
