@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from counter.bundle import SPEC_FILE, Bundle, read_bundle, write_bundle
+from counter.bundle import SPEC_FILE, Bundle, write_bundle
 from counter.errors import CallcountError, OutputError
 from counter.folders import check_replaceable
 from counter.output.paths import check_writable
-from counter.output.reading import Results
+from counter.output.reading import Results, bundle_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class NewBundle:
             The bundle of the scan is gone or has changed; ``path`` is that bundle, or something
             else is there, or nothing can be written there.
         """
-        old = _bundle_of(results)
+        old = bundle_of(results)
         if path.resolve() == old.path.resolve():
             raise CallcountError(f"{path} is the bundle of the scan itself.", "Name a new folder.")
         if (path / SPEC_FILE).is_file() and not (path / mark).is_file():
@@ -82,28 +82,3 @@ class NewBundle:
             yield Path(scratch)
             files |= {path.name: path.read_bytes() for path in Path(scratch).iterdir()}
         write_bundle(self.path, {**spec, **changes}, files)
-
-
-def _bundle_of(results: Results) -> Bundle:
-    """The bundle that a scan was made with, as it was.
-
-    Raises
-    ------
-    CallcountError
-        It is gone, or changed since.
-    """
-    path, wanted = Path(results.facts.bundle["path"]), results.facts.bundle["hash"]
-    hint = "Bring back the bundle of the scan, or scan again."
-    try:
-        bundle = read_bundle(path)
-    except CallcountError as error:
-        raise CallcountError(
-            f"the bundle of {results.files.results} cannot be read: {error.what}", hint
-        ) from error
-    if bundle.sha256 != wanted:
-        raise CallcountError(
-            f"{results.files.results} are results of another bundle ({wanted[:8]}) than the one "
-            f"at {path} now ({bundle.sha256[:8]}).",
-            hint,
-        )
-    return bundle

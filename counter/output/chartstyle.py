@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from counter.output.paths import atomic_write
 
@@ -29,7 +29,7 @@ TRAINING, VALIDATION = BLACK, PURPLE
 # Labels, in the order in which they stand out from a spectrogram and from white.
 LABELS = (SKY, ORANGE, GREEN, PURPLE, YELLOW, BLUE, VERMILION)
 # Perceptually uniform; the pictures of scans have it as counter.output.style.palette.
-SPECTROGRAM = "magma"
+SPECTROGRAM: Final = "magma"
 DPI = 150
 WIDTH_IN = 8.0  # at 800 pixels wide, letters are then 15 pixels high
 _STYLE: Any = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from counter.bundle import Bundle, read_bundle
 from counter.cells import plain
 from counter.config import EventRules, validate
 from counter.errors import CallcountError
@@ -162,6 +163,31 @@ def read_results(results: Path) -> Results:
         raise _not_one_scan(results, files.manifest)
     events = _read_events(files, recordings, named)
     return Results(files, recordings, named, events, facts)
+
+
+def bundle_of(results: Results) -> Bundle:
+    """The bundle that a scan was made with, as it was.
+
+    Raises
+    ------
+    CallcountError
+        It is gone, or changed since.
+    """
+    path, wanted = Path(results.facts.bundle["path"]), results.facts.bundle["hash"]
+    hint = "Bring back the bundle of the scan, or scan again."
+    try:
+        bundle = read_bundle(path)
+    except CallcountError as error:
+        raise CallcountError(
+            f"the bundle of {results.files.results} cannot be read: {error.what}", hint
+        ) from error
+    if bundle.sha256 != wanted:
+        raise CallcountError(
+            f"{results.files.results} are results of another bundle ({wanted[:8]}) than the one "
+            f"at {path} now ({bundle.sha256[:8]}).",
+            hint,
+        )
+    return bundle
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:

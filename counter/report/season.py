@@ -25,7 +25,7 @@ class Place:
     Attributes
     ----------
     origin : Origin
-        Site, device and start; empty where nothing told them.
+        Site with its coordinates, device and start; empty where nothing told them.
     effort_s : float
         Seconds really listened to.
     """
@@ -85,10 +85,20 @@ def read_places(results: Results) -> dict[str, Place]:
 
 def _place(row: Mapping[str, str], path: Path) -> Place:
     try:
-        origin = Origin(parse_moment(row["start_time"]), plain(row["site"]), plain(row["device"]))
+        origin = Origin(
+            start=parse_moment(row["start_time"]),
+            site=plain(row["site"]),
+            device=plain(row["device"]),
+            latitude=_degrees(row["latitude"]),
+            longitude=_degrees(row["longitude"]),
+        )
         return Place(origin, float(row["effort_s"]))
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
+
+
+def _degrees(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def read_sums(results: Results, of: str) -> tuple[SumRow, ...]:

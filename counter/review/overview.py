@@ -113,17 +113,13 @@ def _show_trial(material: Material) -> None:
     """Take a recording, and show what the model hears in it."""
     import streamlit as st
 
-    from counter.review.overview_trial import MOST_MB, MOST_S
+    from counter.review.overview_trial import MOST_S
 
     st.write(
         "A recording of your own, counted with the model and the event rules of this scan. "
         "It is not kept."
     )
-    given = st.file_uploader(
-        f"Recording (up to {MOST_MB} MB and {MOST_S / 60:.0f} min)",
-        type=_TYPES,
-        max_upload_size=MOST_MB,
-    )
+    given = st.file_uploader(f"Recording of up to {MOST_S / 60:.0f} min", type=_TYPES)
     spoken = st.audio_input("Or from your microphone", sample_rate=_MICROPHONE_HZ)
     if given is not None:
         _show_tried(material, "given", given.name, given.getvalue())

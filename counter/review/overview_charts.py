@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from counter.output.chartstyle import BLACK, BLUE, GREY, SPECTROGRAM
 from counter.output.layout import round_step
@@ -122,40 +123,20 @@ def site_map(sites: pd.DataFrame) -> alt.LayerChart:
     a bar says how long a kilometre is. At least one site.
     """
     import altair as alt
-    import pandas as pd
 
-    middle = [sites[name].agg(["min", "max"]).mean() for name in ("longitude", "latitude")]
-    km_of = (_KM_A_DEGREE * max(0.01, math.cos(math.radians(middle[1]))), _KM_A_DEGREE)
-    spans_km = [
-        float(sites[name].max() - sites[name].min()) * km
-        for name, km in zip(("longitude", "latitude"), km_of, strict=True)
-    ]
-    side_km = max(*spans_km, _LEAST_SPAN_KM) * 1.3
-    x, y = (
-        [at - side_km / 2 / km, at + side_km / 2 / km] for at, km in zip(middle, km_of, strict=True)
-    )
-    bar_km = round_step(side_km, 6)
-    left, low = x[0] + 0.05 * (x[1] - x[0]), y[0] + 0.05 * (y[1] - y[0])
-    bar = pd.DataFrame(
-        {"x": [left], "x2": [left + bar_km / km_of[0]], "y": [low], "km": [_length(bar_km)]}
-    )
-    scaled = {
-        "x": alt.X("longitude:Q", title="longitude (degrees east)", scale=_fixed(x)),
-        "y": alt.Y("latitude:Q", title="latitude (degrees north)", scale=_fixed(y)),
-    }
+    area = _Area.around(sites)
+    places = area.scaled("longitude", "latitude")
     told = ["site", "latitude", "longitude", "calls", _hours_listened(), _per_hour()]
     size = alt.Size("calls_per_hour:Q", scale=alt.Scale(domainMin=0, range=[30, 500]), legend=None)
     dots = alt.Chart(sites).mark_circle(opacity=0.8, color=BLUE, stroke="white")
-    dots = dots.encode(**scaled, size=size, tooltip=told)
-    names = alt.Chart(sites).mark_text(color=GREY, limit=_MAP_PIXELS // 2)
-    site = names.encode(**scaled, text="site", yOffset=alt.value(-30))
-    rate = names.encode(
-        **scaled, text=alt.Text("calls_per_hour:Q", format=".3~g"), yOffset=alt.value(-18)
+    names = alt.Chart(sites).mark_text(color=GREY, limit=_MAP_PIXELS // 2).encode(**places)
+    rate = alt.Text("calls_per_hour:Q", format=".3~g")
+    sites_layers = (
+        dots.encode(**places, size=size, tooltip=told)
+        + names.encode(text="site", yOffset=alt.value(-30))
+        + names.encode(text=rate, yOffset=alt.value(-18))
     )
-    at = {"x": alt.X("x:Q", scale=_fixed(x)), "y": alt.Y("y:Q", scale=_fixed(y))}
-    scale = alt.Chart(bar).mark_rule(color=GREY, strokeWidth=3).encode(**at, x2="x2:Q")
-    length = alt.Chart(bar).mark_text(color=GREY, align="left", dy=-9).encode(**at, text="km")
-    return (dots + site + rate + scale + length).properties(
+    return (sites_layers + _scale_bar(area)).properties(
         title="Calls per hour listened, by site",
         width=_MAP_PIXELS,
         height=_MAP_PIXELS,
@@ -163,20 +144,55 @@ def site_map(sites: pd.DataFrame) -> alt.LayerChart:
     )
 
 
+@dataclass(frozen=True)
+class _Area:
+    """A square of the ground: ends in degrees, kilometres a degree either way, its side."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    x_km: float
+    side_km: float
+
+    @classmethod
+    def around(cls, sites: pd.DataFrame) -> _Area:
+        """The square that holds all sites, with some room."""
+        ends = {name: (sites[name].min(), sites[name].max()) for name in ("longitude", "latitude")}
+        (west, east), (south, north) = ends["longitude"], ends["latitude"]
+        x, y = (west + east) / 2, (south + north) / 2
+        x_km = _KM_A_DEGREE * max(0.01, math.cos(math.radians(y)))
+        side_km = 1.3 * max((east - west) * x_km, (north - south) * _KM_A_DEGREE, _LEAST_SPAN_KM)
+        half_x, half_y = side_km / 2 / x_km, side_km / 2 / _KM_A_DEGREE
+        return cls((x - half_x, x + half_x), (y - half_y, y + half_y), x_km, side_km)
+
+    def scaled(self, x: str, y: str) -> dict[str, Any]:
+        """The two axes of a layer, by the names of its columns; all layers share the titles."""
+        import altair as alt
+
+        scales = [alt.Scale(domain=list(ends), nice=False, zero=False) for ends in (self.x, self.y)]
+        return {
+            "x": alt.X(f"{x}:Q", scale=scales[0], title="longitude (degrees east)"),
+            "y": alt.Y(f"{y}:Q", scale=scales[1], title="latitude (degrees north)"),
+        }
+
+
+def _scale_bar(area: _Area) -> alt.LayerChart:
+    """A bar of a round length, and the length over it."""
+    import altair as alt
+    import pandas as pd
+
+    km = round_step(area.side_km, 6)
+    left, low = (ends[0] + 0.05 * (ends[1] - ends[0]) for ends in (area.x, area.y))
+    told = f"{km:g} km" if km >= 1 else f"{km * 1000:g} m"
+    ends = {"left": [left], "right": [left + km / area.x_km], "low": [low], "length": [told]}
+    bar = alt.Chart(pd.DataFrame(ends)).encode(**area.scaled("left", "low"))
+    length = bar.mark_text(color=GREY, align="left", dy=-9).encode(text="length")
+    return bar.mark_rule(color=GREY, strokeWidth=3).encode(x2="right:Q") + length
+
+
 def _per_hour() -> alt.Tooltip:
     import altair as alt
 
     return alt.Tooltip("calls_per_hour:Q", title="calls per hour", format=".3~g")
-
-
-def _fixed(ends: Sequence[float]) -> alt.Scale:
-    import altair as alt
-
-    return alt.Scale(domain=list(ends), nice=False, zero=False)
-
-
-def _length(kilometres: float) -> str:
-    return f"{kilometres:g} km" if kilometres >= 1 else f"{kilometres * 1000:g} m"
 
 
 def _label_colours(inks: Mapping[str, str]) -> alt.Color:

@@ -33,7 +33,7 @@ class Look:
     facts, remarks : tuple
         The figures that come first, and what to know before using them.
     tables : tuple of Table
-        Corrected counts, recordings, sites, days, hours and problems, as far as there are any.
+        Recordings, sites, days, hours, corrected counts and problems, as far as there are any.
     estimates : tuple of LeftEstimate
         Corrected counts with their intervals.
     hours : DataFrame
@@ -88,7 +88,8 @@ def frame_of(table: Table) -> pd.DataFrame:
     for place, column in enumerate(table.columns):
         texts = pd.Series([row[place].text for row in table.rows], dtype="string")
         # 5:00 is an hour of the day; an interval stays text
-        numbers = texts.str.replace(",", "").str.removesuffix(":00").replace("", pd.NA)
+        numbers = texts.str.replace(",", "").str.removesuffix(":00")
+        numbers = numbers.mask(numbers == "")
         is_number = column.is_number and numbers.dropna().str.fullmatch(r"-?\d+(\.\d+)?").all()
         columns[column.title] = pd.to_numeric(numbers) if is_number else texts
     return pd.DataFrame(columns)

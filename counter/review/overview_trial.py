@@ -16,7 +16,6 @@ from counter.pool import ScanPool
 from counter.records import FAILED, FileResult, Recording
 from counter.worker import ScanOrder
 
-MOST_MB = 100
 MOST_S = 3600.0
 _STALL_S = 30.0
 _ONE_AT_A_TIME = threading.Lock()

@@ -1,0 +1,160 @@
+"""The overview in a real browser: it opens, counts an upload, and hears a microphone.
+
+Screenshots go to the folder that ``CALLCOUNT_SCREENSHOTS`` names, where it is set.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from audio_files import write
+from bundles import MODEL_RATE_HZ, calls
+
+from counter.cli.main import run
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("streamlit", reason="streamlit is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("there is no chromium on this machine", allow_module_level=True)
+
+EVIL = "Bog <script>document.title='bad'<!-- ![x](http:⁄⁄example.org⁄y.png)"
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
+MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+PATIENCE_MS = 60_000
+sync_api.expect.set_options(timeout=PATIENCE_MS)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, tone_bundle):
+    """The address of the pages of a small season, served by the command itself."""
+    folder = tmp_path_factory.mktemp("served")
+    rows = ["folder,site,latitude,longitude"]
+    for number, name in enumerate(("Ridge", "Valley", EVIL)):
+        rows.append(f'{name},"{name}",{-3.25 + number / 100},{-60.04 + number / 50}')
+        for day in range(1, 5):
+            path = folder / "season" / name / f"2024050{day}_0{4 + number}0000.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            starts_s = [1.0 + 3 * n for n in range((number + day) % 4)]
+            write(path, calls(12.0, starts_s, seed=day), MODEL_RATE_HZ, subtype="PCM_16")
+    (folder / "sites.csv").write_text("\n".join(rows), encoding="utf-8")
+    flags = ["--sites", str(folder / "sites.csv"), "--model", str(tone_bundle.path), "--no-plots"]
+    assert run(["scan", str(folder / "season"), "-o", str(folder / "r.csv"), *flags]) == 0
+    port = free_port()
+    command = [sys.executable, "-m", "counter.cli.main", "review", str(folder / "r.csv")]
+    with subprocess.Popen([*command, "--no-browser", "--port", str(port)]) as process:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
+            yield f"http://127.0.0.1:{port}/overview"
+        finally:
+            process.terminate()
+
+
+def wait_for(url, process):
+    for _ in range(PATIENCE_MS // 100):
+        assert process.poll() is None, "the command ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing at {url}")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser whose microphone hears two tones, again and again."""
+    heard = tmp_path_factory.mktemp("heard") / "tones.wav"
+    write(heard, calls(6.0, (0.5, 3.5)), MODEL_RATE_HZ, subtype="PCM_16")
+    flags = [*FLAGS, *MICROPHONE, f"--use-file-for-fake-audio-capture={heard}"]
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, site):
+    """The overview in a window of its own; nothing was fetched from anywhere else."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 1000}, permissions=["microphone"]
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page, fetched = context.new_page(), []
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(site)
+    page.get_by_test_id("stMetric").first.wait_for()
+    yield page
+    context.close()
+    here = site.removesuffix("/overview")
+    assert [url for url in fetched if not url.startswith((here, "data:", "blob:"))] == []
+
+
+def keep(page, name):
+    """A picture of the whole page, however long, at both widths."""
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(300)
+        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if folder := os.environ.get("CALLCOUNT_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=Path(folder) / f"{name}-{width}.png")
+
+
+def told(page, name):
+    """The figure that stands under a name."""
+    figure = page.get_by_test_id("stMetric").filter(has_text=re.compile(f"^{re.escape(name)}"))
+    return figure.get_by_test_id("stMetricValue").inner_text()
+
+
+def test_it_opens_with_figures_charts_and_a_map_and_names_are_text(opened):
+    assert told(opened, "calls counted") == "18"
+    assert told(opened, "recordings") == "12"
+    charts = opened.get_by_test_id("stVegaLiteChart").locator("canvas, svg")
+    sync_api.expect(charts).to_have_count(4)
+    keep(opened, "overview")
+    opened.get_by_role("combobox", name="Site").click()
+    opened.get_by_role("option", name=EVIL).click()
+    sync_api.expect(opened.get_by_role("combobox", name="Site")).to_have_value(EVIL)
+    assert opened.title() != "bad"
+
+
+def test_an_upload_is_counted_and_a_broken_one_told(opened, tmp_path):
+    sound = write(tmp_path / "mine_*x*.wav", calls(9.0, (1.0, 5.0)), MODEL_RATE_HZ)
+    opened.get_by_role("tab", name="Try the model").click()
+    given = opened.locator("input[type=file]")
+    given.set_input_files(sound)
+    opened.get_by_text("calls in mine_*x*.wav").wait_for()
+    assert told(opened, "calls in mine_*x*.wav") == "2"
+    opened.get_by_test_id("stImage").locator("img").wait_for()
+    keep(opened, "overview-upload")
+    (tmp_path / "broken.wav").write_text("no sound")
+    given.set_input_files(tmp_path / "broken.wav")
+    opened.get_by_text("the recording cannot be read").wait_for()
+
+
+def test_a_microphone_is_heard(opened):
+    opened.get_by_role("tab", name="Try the model").click()
+    opened.get_by_role("button", name="Record", exact=True).click()
+    opened.wait_for_timeout(4500)
+    opened.get_by_role("button", name="Stop recording").click()
+    opened.get_by_text("calls in microphone").wait_for()
+    assert 1 <= int(told(opened, "calls in microphone")) <= 3
+    opened.get_by_test_id("stImage").locator("img").wait_for()
+    keep(opened, "overview-microphone")
