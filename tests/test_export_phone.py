@@ -20,7 +20,7 @@ from outcomes import rows_of
 
 from counter.cli.main import run
 from counter.detector import Detector
-from training.clipscores import pooled
+from training.clipscores import clip_score
 
 MEDIAPIPE = "mediapipe==1.2.2"
 READER = Path(__file__).parent / "classify_by_mediapipe.py"
@@ -90,7 +90,7 @@ def test_mediapipe_ranks_labels_as_callcount_does(mediapipe, bundle, tmp_path):
     clips = [calls(CLIP_S, [0.2], hz=hz, seed=n) for n, hz in enumerate(pitches)]
     said = classified(mediapipe, new / "made.tflite", clips)
     with Detector(bundle) as detector:
-        scores = [pooled(detector.scores(clip)) for clip in clips]
+        scores = [clip_score(detector.scores(clip), is_exclusive=False) for clip in clips]
     for found, wanted in zip(said, scores, strict=True):
         order = [bundle.spec.labels[i] for i in np.argsort(-wanted)]
         assert [label for label, _ in found] == order

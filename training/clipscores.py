@@ -1,51 +1,36 @@
-"""Scores of clips: what a model says of each piece of sound of one length."""
+"""Scores of clips: what a model says of a whole one, and of each piece of a sound of one length."""
 
 from __future__ import annotations
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
-from counter.quiet import quiet_stderr
 from counter.records import FloatArray
 from training.litertrun import Score
 
-# Scores this near to 0 and 1 are that in float32; their logits are finite so.
-LEAST = 1e-7
+# Scores nearer to 0 or 1 have no logit to be pooled.
+LEAST_SCORE = 1e-6
 
 
-def pooled(scores: FloatArray) -> FloatArray:
-    """Clip score of frame scores, as ``Trained.clip_score`` has it of their logits.
+def clip_score(scores: FloatArray, *, is_exclusive: bool) -> FloatArray:
+    """Score of a clip per label, of the scores of its frames or windows.
 
     Parameters
     ----------
     scores : array of float32, shape (n_frames, n_labels)
         At least one frame, 0 to 1.
+    is_exclusive : bool
+        Whether one class sounds at a time: then the mean is taken. Of independent labels, the
+        log-mean-exp of the logits through a sigmoid: the mean odds as a score.
 
     Returns
     -------
     array of float32, shape (n_labels,)
-        The log-mean-exp of the logits over frames, through a sigmoid: mean odds as a score.
     """
-    inside = np.clip(scores.astype(np.float64), LEAST, 1 - LEAST)
-    odds = np.mean(inside / (1 - inside), axis=0)
-    score: FloatArray = (odds / (1 + odds)).astype(np.float32)
-    return score
-
-
-def clip_scorer(content: bytes) -> Score:
-    """A function from a clip of the LiteRT file's own length to its scores, (n_labels,)."""
-    with quiet_stderr():
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-
-    def score(clip: FloatArray) -> FloatArray:
-        interpreter.set_tensor(taken["index"], clip[None])
-        interpreter.invoke()
-        scores: FloatArray = interpreter.get_tensor(given["index"])[0]
-        return scores
-
-    return score
+    if is_exclusive:
+        return np.asarray(scores.mean(axis=0, dtype=np.float64), dtype=np.float32)
+    kept = np.clip(scores.astype(np.float64), LEAST_SCORE, 1 - LEAST_SCORE)
+    odds = (kept / (1 - kept)).mean(axis=0)
+    return np.asarray(odds / (1 + odds), dtype=np.float32)
 
 
 def each_clip(score: Score, n_samples: int) -> Score:

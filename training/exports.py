@@ -18,10 +18,10 @@ from counter.records import FloatArray
 from training.exportrecords import ROUNDING, Made, Maker, Request
 from training.halved import halved
 from training.litertgraph import Graph
-from training.litertrun import Score, scorer
+from training.litertrun import Score, on_whole_sounds, scorer
 from training.phones import android
 from training.proofsounds import proof_sounds
-from training.savedmodel import SAVED_FILE, saved_model_scorer, unpacked
+from training.savedmodel import SAVED_FILE, saved_model_runner, unpacked
 
 FACTS_FILE = "export.json"
 FLOAT32_FILE, INT8_FILE = "model-float32.tflite", "model-int8.tflite"
@@ -159,7 +159,7 @@ def int8_model(bundle: Bundle) -> tuple[str, bytes] | None:
 
 
 def _scorer(bundle: Bundle, content: bytes) -> Score:
-    return scorer(content, bundle.spec.frame_samples)
+    return scorer(content, bundle.spec.frame_samples, bundle.spec.window_samples)
 
 
 def _float16(bundle: Bundle, request: Request) -> Made:
@@ -192,7 +192,8 @@ def _saved_model(bundle: Bundle, request: Request) -> Made:
         )
     files = unpacked(kept, SAVED_FILE)
     source, content = float32_model(bundle)
-    score = saved_model_scorer(files, bundle.spec.frame_samples)
+    run, spec = saved_model_runner(files), bundle.spec
+    score = on_whole_sounds(run, spec.frame_samples, spec.window_samples)
     return Made(files, score, _scorer(bundle, content), source, ROUNDING)
 
 

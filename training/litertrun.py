@@ -30,11 +30,25 @@ def scorer(content: bytes, frame_samples: int, window_samples: int | None = None
         Of a model that takes windows; they are cut as scanning cuts them. ``None``: the model
         takes the sound, silence filling the last frame.
     """
+    run = runner(content, window_samples or frame_samples)
+    return on_whole_sounds(run, frame_samples, window_samples)
+
+
+def runner(content: bytes, n_samples: int) -> Score:
+    """A function from a model's own input to its scores; see ``on_whole_sounds``.
+
+    Parameters
+    ----------
+    content : bytes
+        The LiteRT file.
+    n_samples : int
+        A length of input that it takes.
+    """
     with quiet_stderr():
         interpreter = Interpreter(model_content=content, num_threads=1)
         index = interpreter.get_input_details()[0]["index"]
         # The first time it says on stderr how it will run; later it is silent.
-        interpreter.resize_tensor_input(index, [1, window_samples or frame_samples])
+        interpreter.resize_tensor_input(index, [1, n_samples])
         interpreter.allocate_tensors()
 
     def run(samples: FloatArray) -> FloatArray:
@@ -45,7 +59,7 @@ def scorer(content: bytes, frame_samples: int, window_samples: int | None = None
         scores: FloatArray = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
         return scores
 
-    return on_whole_sounds(run, frame_samples, window_samples)
+    return run
 
 
 def on_whole_sounds(run: Score, frame_samples: int, window_samples: int | None) -> Score:

@@ -94,7 +94,7 @@ def classification_report(clip_scores: ClipScores, threshold: ArrayLike) -> dict
         average_precision``; ``confusion``: ``classes`` (labels, then background) and ``counts``
         (rows truth, columns predicted). Ready for JSON; undefined figures are ``None``.
     """
-    limits, said = _said(clip_scores, threshold)
+    limits, said = said_labels(clip_scores, threshold)
     right = (said == clip_scores.truth).all(axis=1)
     return {
         "split": clip_scores.split,
@@ -136,7 +136,7 @@ def spread_over_sources(
         ``accuracy`` over clips and ``roc_auc`` (mean over labels that have both classes), each
         ``value, low, high``. Ready for JSON.
     """
-    _, said = _said(clip_scores, threshold)
+    _, said = said_labels(clip_scores, threshold)
     right = (said == clip_scores.truth).all(axis=1)
     names, owner = np.unique(np.array(clip_scores.sources, dtype=object), return_inverse=True)
     n_clips, n_right = np.bincount(owner), np.bincount(owner, right)
@@ -171,7 +171,20 @@ def _ratio(part: Any, whole: Any) -> float | None:
     return _number(part / whole) if whole else None
 
 
-def _said(clip_scores: ClipScores, threshold: ArrayLike) -> tuple[list[float | None], Bools]:
+def said_labels(clip_scores: ClipScores, threshold: ArrayLike) -> tuple[list[float | None], Bools]:
+    """The threshold of each label, and which labels each clip is said to hold.
+
+    Parameters
+    ----------
+    clip_scores, threshold
+        As in `classification_report`.
+
+    Returns
+    -------
+    limits : list of float or None
+        ``None`` for exclusive classes.
+    said : array of bool, shape (n_clips, n_labels)
+    """
     limits = np.asarray(threshold, dtype=np.float32)  # as the scores, or 0.7 is not >= 0.7
     if limits.shape != (len(clip_scores.labels),):
         raise ValueError(f"threshold {limits.shape} must have shape ({len(clip_scores.labels)},)")

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from counter.errors import BundleError
 from counter.quiet import quiet_stderr
 from counter.records import FloatArray
@@ -47,8 +45,8 @@ def unpacked(content: bytes, name: str) -> dict[str, bytes]:
     return files
 
 
-def saved_model_scorer(files: Mapping[str, bytes], frame_samples: int) -> Score:
-    """A function from a whole sound to frame scores (n_frames, n_labels), by TensorFlow."""
+def saved_model_runner(files: Mapping[str, bytes]) -> Score:
+    """A function from the model's own input to its scores, as ``litertrun.runner`` gives one."""
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory() as scratch, quiet_stderr():
@@ -57,15 +55,12 @@ def saved_model_scorer(files: Mapping[str, bytes], frame_samples: int) -> Score:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         model: Any = tf.saved_model.load(scratch)
-    run = model.signatures["serving_default"]
-    (argument,) = run.structured_input_signature[1]
+    signature = model.signatures["serving_default"]
+    (argument,) = signature.structured_input_signature[1]
 
-    def score(samples: FloatArray) -> FloatArray:
-        n_frames = max(1, -(-len(samples) // frame_samples))
-        padded = np.zeros((1, n_frames * frame_samples), dtype=np.float32)
-        padded[0, : len(samples)] = samples
-        (scores,) = run(**{argument: tf.constant(padded)}).values()
-        result: FloatArray = scores.numpy()[0]
+    def run(samples: FloatArray) -> FloatArray:
+        (scores,) = signature(**{argument: tf.constant(samples)}).values()
+        result: FloatArray = scores.numpy()
         return result
 
-    return score
+    return run

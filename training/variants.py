@@ -12,15 +12,17 @@ from counter.bundle import Bundle
 from counter.errors import BundleError, CallcountError
 from counter.records import FloatArray
 from training.clips import ClipSet, read_clips, split_sources
-from training.clipscores import pooled
+from training.clipscores import clip_score
 from training.exports import float32_model, int8_model
 from training.halved import halved
-from training.litertrun import Score, scorer
-from training.metrics import ClipScores, spread_over_sources
+from training.litertrun import Score, on_whole_sounds, runner
+from training.metrics import said_labels, spread_over_sources
 from training.proofsounds import proof_sounds
 from training.reporting import CLIP_THRESHOLD
-from training.savedmodel import SAVED_FILE, saved_model_scorer, unpacked
-from training.settings import TrainSettings
+from training.savedmodel import SAVED_FILE, saved_model_runner, unpacked
+from training.scoredclips import ClipScores
+from training.settings import TrainSettings, WindowShape
+from training.windows import clip_windows
 
 SIDES = ("train", "validation", "test")
 # Processor time for which each form scores, so that one figure is like the next.
@@ -37,13 +39,13 @@ class Form:
         ``keras``, ``float32``, ``float16`` or ``int8``.
     n_bytes : int
         Size of its file.
-    score : callable
-        From a sound to frame scores, (n_frames, n_labels).
+    run : callable
+        From the model's own input to its scores; see ``litertrun.on_whole_sounds``.
     """
 
     name: str
     n_bytes: int
-    score: Score
+    run: Score
 
 
 @dataclass(frozen=True)
@@ -105,32 +107,33 @@ def _told(labels: tuple[str, ...], sources: dict[str, int]) -> str:
 
 def forms_of(bundle: Bundle) -> Iterator[Form]:
     """All forms of a bundle's model, the one that the others are compared with first."""
-    frame_samples = bundle.spec.frame_samples
+    n_samples = bundle.spec.window_samples or bundle.spec.frame_samples
     saved = bundle.companion(SAVED_FILE)
     if saved is not None:
         files = unpacked(saved, SAVED_FILE)
-        yield Form("keras", sum(map(len, files.values())), saved_model_scorer(files, frame_samples))
+        yield Form("keras", sum(map(len, files.values())), saved_model_runner(files))
     name, float32 = float32_model(bundle)
-    yield Form("float32", len(float32), scorer(float32, frame_samples))
+    yield Form("float32", len(float32), runner(float32, n_samples))
     try:
         half = halved(float32, name)
-        yield Form("float16", len(half), scorer(half, frame_samples))
+        yield Form("float16", len(half), runner(half, n_samples))
     except BundleError:
         pass  # nothing to be halved
     quantised = int8_model(bundle)
     if quantised is not None:
-        yield Form("int8", len(quantised[1]), scorer(quantised[1], frame_samples))
+        yield Form("int8", len(quantised[1]), runner(quantised[1], n_samples))
 
 
 def compare_forms(bundle: Bundle, clips: ClipSet) -> list[FormFigures]:
     """Every form's figures on the clips; agreement and difference are to the first form."""
-    figures, first = [], None
+    spec, figures, first = bundle.spec, [], None
+    threshold = np.full(len(clips.labels), CLIP_THRESHOLD)
     for form in forms_of(bundle):
-        frames = [form.score(clip.samples) for clip in clips.clips]
-        scores = _clip_scores(clips, frames)
-        said = scores.scores >= CLIP_THRESHOLD
+        score = on_whole_sounds(form.run, spec.frame_samples, spec.window_samples)
+        frames = [score(clip.samples) for clip in clips.clips]
+        scores = _clip_scores(bundle, clips, form.run)
+        _, said = said_labels(scores, threshold)
         first = (frames, said) if first is None else first
-        threshold = np.full(len(clips.labels), CLIP_THRESHOLD)
         accuracy = spread_over_sources(scores, threshold, seed=0)["accuracy"]
         figures.append(
             FormFigures(
@@ -141,7 +144,7 @@ def compare_forms(bundle: Bundle, clips: ClipSet) -> list[FormFigures]:
                 accuracy_low=accuracy["low"],
                 accuracy_high=accuracy["high"],
                 largest_difference=_largest(frames, first[0]),
-                speed_x=_speed(form.score, bundle),
+                speed_x=_speed(score, bundle),
             )
         )
     return figures
@@ -152,15 +155,24 @@ def _largest(frames: list[FloatArray], others: list[FloatArray]) -> float:
     return max(float(np.abs(one - other).max()) for one, other in pairs)
 
 
-def _clip_scores(clips: ClipSet, frames: list[FloatArray]) -> ClipScores:
-    labels = np.array([clip.label for clip in clips.clips], dtype=int)
+def _clip_scores(bundle: Bundle, clips: ClipSet, run: Score) -> ClipScores:
+    spec, labels = bundle.spec, np.array([clip.label for clip in clips.clips], dtype=int)
+    is_exclusive = spec.provenance.get("classes") == "exclusive"
+
+    def scores_of(samples: FloatArray) -> FloatArray:
+        if spec.window_samples is None:
+            return on_whole_sounds(run, spec.frame_samples, None)(samples)
+        return run(clip_windows(samples, WindowShape(spec.window_samples, spec.frame_samples)))
+
+    scores = [clip_score(scores_of(one.samples), is_exclusive=is_exclusive) for one in clips.clips]
     return ClipScores(
         labels=clips.labels,
-        scores=np.stack([pooled(one) for one in frames]),
+        scores=np.stack(scores),
         truth=labels[:, None] == np.arange(len(clips.labels)),
         sources=tuple(clip.source for clip in clips.clips),
         names=tuple(clip.name for clip in clips.clips),
         split="validation",
+        is_exclusive=is_exclusive,
     )
 
 

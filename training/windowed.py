@@ -6,18 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from counter.records import FloatArray
+from training.clipscores import clip_score
 from training.litertrun import on_whole_sounds
 from training.settings import FrontEndSettings, WindowShape
 from training.windowfronts import window_front_end
 from training.windows import clip_windows
-
-# Scores nearer to 0 or 1 have no logit to be pooled.
-LEAST_SCORE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -70,17 +67,9 @@ class TrainedWindows:
         return on_whole_sounds(self._run, self.frame_samples, self.window_samples)(samples)
 
     def clip_score(self, samples: FloatArray) -> FloatArray:
-        """Score of a whole clip per label.
-
-        The mean over windows of exclusive classes; of independent labels the log-mean-exp of
-        the windows' logits through a sigmoid, as for frames of a network without windows.
-        """
-        scores = self._run(clip_windows(samples, self.shape)).astype(np.float64)
-        if self.is_exclusive:
-            return np.asarray(scores.mean(axis=0), dtype=np.float32)
-        kept = np.clip(scores, LEAST_SCORE, 1 - LEAST_SCORE)
-        odds = (kept / (1 - kept)).mean(axis=0)
-        return np.asarray(odds / (1 + odds), dtype=np.float32)
+        """Score of a whole clip per label, of its windows as ``clip_score`` has it."""
+        scores = self._run(clip_windows(samples, self.shape))
+        return clip_score(scores, is_exclusive=self.is_exclusive)
 
     def _run(self, windows: FloatArray) -> FloatArray:
         scores: FloatArray = self._graph(windows).numpy()
