@@ -248,7 +248,7 @@ def counts_against_truth(path: Path, recordings: pd.DataFrame) -> None:
             points = rows.groupby(["true_calls", "counted_calls"]).size().reset_index(name="n")
             x = points["true_calls"] + 0.2 * (i - (len(labels) - 1) / 2)  # beside each other
             y, areas = points["counted_calls"], 25 * points["n"]
-            axes.scatter(x, y, s=areas, label=name, color=label_colour(i), alpha=0.6, linewidth=0)
+            axes.scatter(x, y, s=areas, label=name, color=label_colour(i), alpha=0.8, linewidth=0)
         top = recordings[["true_calls", "counted_calls"]].max().max() if len(recordings) else 1
         axes.plot([0, top], [0, top], color=GREY, linewidth=1, zorder=0, label="no error")
         axes.set(xlabel="calls in the recording", ylabel="calls counted", aspect="equal")
