@@ -444,7 +444,7 @@ class TestCommand:
         path.write_text(default_config())
         assert settings_of(monkeypatch, field.folder, *self.annotated(field)) == plain
         # What a user changed there is one.
-        path.write_text(default_config().replace("window_s: 4.096", "window_s: 3.5"))
+        path.write_text(default_config().replace("window_s: 6.144", "window_s: 3.5"))
         settings = settings_of(monkeypatch, field.folder, *self.annotated(field))
         assert settings.fit.window_s == 3.5
         assert settings.models == plain.models
@@ -455,14 +455,6 @@ class TestCommand:
         assert settings.clips.labels == {"frog": ("clips/frog",)}
         assert settings.clips.background == ("clips/rain",)
         assert settings.name == "frog"
-
-    def test_all_of_a_call_is_asked_for_where_every_call_was_marked(self, field, monkeypatch):
-        given = self.annotated(field)
-        assert settings_of(monkeypatch, field.folder, *given).fit.call_frames > 0
-        chosen = settings_of(monkeypatch, field.folder, *given, "--set", "fit.call_frames=0.1")
-        assert chosen.fit.call_frames == 0.1
-        clips = ["--positive", "clips/frog"]
-        assert settings_of(monkeypatch, field.folder, *given, *clips).fit.call_frames == 0
 
     def test_a_config_says_all_that_flags_say(self, field, monkeypatch):
         clips = {"annotations": str(field.table), "recordings": str(field.season)}

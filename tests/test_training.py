@@ -436,6 +436,20 @@ def loosely_cut(clips):
     return replace(clips, clips=tuple(changed))
 
 
+def test_nothing_is_asked_of_what_stands_in_a_clip_beside_its_call():
+    maker, n_whole = maker_of(loosely_cut(tones_and_hiss()), snr_low_db=15, snr_high_db=15), 0
+    for samples, targets, inside in windows(maker, 200):
+        share = inside.reshape(-1, 1024).mean(axis=1)
+        if np.any(targets == 1):
+            assert np.all(share[targets == 1] > 0.4)
+            start, stop = (end // 1024 for end in longest_run(inside))
+            if start > 8 and stop < 24:
+                n_whole += 1
+                assert np.all(targets[start - 7 : start] == -1)
+                assert np.all(targets[stop + 1 : stop + 8] == -1)
+    assert n_whole > 5
+
+
 def test_a_piece_of_a_loosely_cut_clip_never_holds_most_of_the_call():
     # The tone is far longer than the stillness, so whatever is longer than half of it is the call.
     maker = maker_of(loosely_cut(tones_and_hiss()), snr_low_db=15, snr_high_db=15)

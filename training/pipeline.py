@@ -75,14 +75,14 @@ class WindowMaker:
             draw(self.bank.other_odds, seed + [5, 0], n_windows),
         )
         bed, level = self._bed(seed, draws)
-        sound, start, stop = self._foreground(clip, draws, is_call | ~is_of_call)
-        sound = self._with_pieces(sound, clip, seed, (is_call, start, stop))
+        sound, laid, call = self._foreground(clip, draws, is_call | ~is_of_call)
+        sound = self._with_pieces(sound, clip, seed, (is_call, *laid))
         gain = self._gain(clip, draws[7], level) * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         augment = self.augment
         gain_db = augment.gain_low_db + draws[1] * (augment.gain_high_db - augment.gain_low_db)
         mix = (bed + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
-        return mix, self._targets(start, stop, label)
+        return mix, self._targets(laid, call, label)
 
     @property
     def _n_blocks(self) -> int:
@@ -101,7 +101,10 @@ class WindowMaker:
         return samples[:, : self.n_samples], tf.gather(self.bank.levels, clip)
 
     def _foreground(self, clip: Any, draws: Sequence[Any], is_whole: Any) -> tuple[Any, Any, Any]:
-        """Each clip, or a piece of its call, somewhere in its window: sound, start and stop."""
+        """Each clip, or a piece of its call, somewhere in its window.
+
+        The sound, between which samples it stands, and between which the call of a whole clip does.
+        """
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
         part, whole = self._piece(clip, draws[9], draws[10]), tf.gather(self.bank.lengths, clip)
         first, kept = tf.where(is_whole, 0, part[0]), tf.where(is_whole, whole, part[1])
@@ -111,8 +114,12 @@ class WindowMaker:
         start = tf.cast(tf.floor(low + draws[6] * (high - low)), tf.int32)
         n_blocks = int(np.ceil(self._n_blocks * (1.0 + self.augment.stretch))) + 1
         sound = self._stretched(self.bank.laid(clip, (first, kept), start, n_blocks), speed)
-        ends = (tf.cast(x * BLOCK, tf.float32) / speed for x in (start, start + kept))
-        return sound, *(tf.cast(x, tf.int32) for x in ends)
+        call = (start + tf.gather(x, clip) for x in (self.bank.call_starts, self.bank.call_stops))
+        ends = [
+            tf.cast(tf.cast(x * BLOCK, tf.float32) / speed, tf.int32)
+            for x in (start, start + kept, *call)
+        ]
+        return sound, ends[:2], ends[2:]
 
     def _stretched(self, sound: Any, speed: Any) -> Any:
         """Sounds sped up, as far as a window reaches: as pictures one row high, resized."""
@@ -160,17 +167,21 @@ class WindowMaker:
         snr_db = augment.snr_low_db + drawn * (augment.snr_high_db - augment.snr_low_db)
         return 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
 
-    def _targets(self, start: Any, stop: Any, label: Any) -> Any:
+    def _targets(self, laid: Sequence[Any], call: Sequence[Any], label: Any) -> Any:
+        """See ``__call__``; nothing is asked of what stands in a call's clip beside the call."""
         n_frames = self.n_samples // self.frame_samples
         centre = (tf.range(n_frames) * 2 + 1) * self.frame_samples // 2
         margin = MARGIN_FRAMES * self.frame_samples
-        after, before = centre - start[:, None], centre - stop[:, None]
-        inside = (after >= 0) & (before < 0)
-        near = (tf.abs(after) < margin) | (tf.abs(before) < margin)
+        inside, in_call = (
+            (centre >= start[:, None]) & (centre < stop[:, None]) for start, stop in (laid, call)
+        )
+        near = [tf.abs(centre - end[:, None]) < margin for end in laid]
+        start, stop = laid
         visible = tf.minimum(stop, self.n_samples) - tf.maximum(start, 0)
         share = tf.cast(visible, tf.float32) / tf.cast(stop - start, tf.float32)
-        call = tf.where(share >= VISIBLE_CALL, 1.0, IGNORED)[:, None]
-        column = tf.where(inside, call, tf.where(near, IGNORED, 0.0))
+        is_asked = inside & in_call & (share >= VISIBLE_CALL)[:, None]
+        is_left = inside | near[0] | near[1]
+        column = tf.where(is_asked, 1.0, tf.where(is_left, IGNORED, 0.0))
         mine = tf.range(self.n_labels) == label[:, None]
         return column[:, :, None] * tf.cast(mine, tf.float32)[:, None, :]
 

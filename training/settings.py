@@ -44,17 +44,17 @@ FolderName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 class FitSettings(Settings):
     """How long and how hard a network is trained."""
 
-    window_s: float = Field(4.096, gt=0.1, le=60, description="length of a training window")
+    window_s: float = Field(6.144, gt=0.1, le=60, description="length of a training window")
     epochs: int = Field(16, ge=1, le=10000, description="rounds")
-    windows_per_epoch: int = Field(512, ge=8, description="windows a round")
-    batch_size: int = Field(32, ge=1, description="windows a step")
+    windows_per_epoch: int = Field(384, ge=8, description="windows a round")
+    batch_size: int = Field(16, ge=1, description="windows a step")
     learning_rate: float = Field(0.004, gt=0, le=1, description="highest rate of the cosine")
     weight_decay: float = Field(0.1, ge=0, le=10, description="of AdamW, times the rate")
     label_smoothing: float = Field(
         0.03, ge=0, lt=0.5, description="doubt in every target; keeps scores from saturating"
     )
     call_frames: float = Field(
-        0.0, ge=0, le=1, description="how far all of a call is asked for; annotations raise it"
+        0.5, ge=0, le=1, description="how far all of a call is asked for, not one moment of it"
     )
 
     @property

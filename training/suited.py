@@ -42,8 +42,6 @@ LEAST_BINS = 24
 # A training window is this much longer than a long call, and a number of frames within these.
 WINDOW_ROOM, WINDOW_FRAMES = 1.3, (32, 128)
 SHORT_CALL, LONG_CALL = 0.1, 0.95
-# ``fit.call_frames`` for calls that were marked from start to end.
-CALL_FRAMES = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,6 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     has_window = "window_s" in settings.fit.model_fields_set
     if settings.clips.annotations is None or settings.has_windows:
         return settings, None
-    if "call_frames" not in settings.fit.model_fields_set and not any(
-        settings.clips.labels.values()
-    ):
-        fit = settings.fit.model_copy(update={"call_frames": CALL_FRAMES})
-        settings = settings.model_copy(update={"fit": fit})
     if has_models and has_window:
         return settings, None
     facts = call_facts(annotated_calls(settings.clips), tuple(settings.clips.labels))

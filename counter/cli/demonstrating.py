@@ -18,7 +18,7 @@ LABEL = "demobird"
 # Small, so that all of it is done within 90 s on two cores; as faint as the calls it will meet.
 SMALL = {
     "models": {"mel": {"kind": "mel", "low_hz": 250.0, "high_hz": 3500.0}},
-    "fit": {"epochs": 14, "windows_per_epoch": 384},
+    "fit": {"epochs": 14, "windows_per_epoch": 256},
     "rules": {"recordings_per_fold": 16, "folds": 2, "snr_low_db": -5.0},
 }
 
