@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from training import fit as conv
 from training.clipset import ClipSet
+from training.estimators import ESTIMATORS, fit_estimator
 from training.fit import Progress, Trained
 from training.settings import FrontEndSettings, TrainSettings
 from training.windowed import TrainedWindows
@@ -19,7 +20,11 @@ Model = Trained | TrainedWindows
 Fit = Callable[..., Model]
 
 # By ``network.kind``.
-FITS: dict[str, Fit] = {"conv": conv.fit, **dict.fromkeys(WINDOW_NETWORKS, fit_windows)}
+FITS: dict[str, Fit] = {
+    "conv": conv.fit,
+    **dict.fromkeys(WINDOW_NETWORKS, fit_windows),
+    **dict.fromkeys(ESTIMATORS, fit_estimator),
+}
 
 
 def fit(

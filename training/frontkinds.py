@@ -10,6 +10,8 @@ from counter.config import Settings
 
 # What a network is given: bands (or coefficients) along time, one vector, or the samples.
 BANDS, VECTOR, SAMPLES = "bands along time", "one vector", "samples"
+# Neighbouring bands that a texture's modulation and correlation are taken of as one.
+TEXTURE_POOLED = 4
 
 
 class FrontEndSettings(Settings):
@@ -109,6 +111,33 @@ class MfccSettings(FrontEndSettings):
         return f"{'mean of ' if self.mean else ''}{self.n_coefficients} coefficients"
 
 
+class TextureSettings(FrontEndSettings):
+    """Samples to one vector: how mel bands stand, move, beat and go together."""
+
+    kind: Literal["texture"] = Field(description="statistics of mel bands")
+    n_bands: int = Field(64, ge=8, le=512, description="number of mel bands")
+
+    @model_validator(mode="after")
+    def _pooled(self) -> TextureSettings:
+        if self.n_bands % TEXTURE_POOLED:
+            raise ValueError(f"n_bands {self.n_bands} is no multiple of {TEXTURE_POOLED}")
+        self.bands()
+        return self
+
+    def bands(self) -> BandSettings:
+        """What the statistics are taken of."""
+        return BandSettings(kind="mel", **self.model_dump(exclude={"kind"}))
+
+    @property
+    def gives(self) -> str:
+        """``VECTOR``."""
+        return VECTOR
+
+    def told(self) -> str:
+        """What it makes, for the model card."""
+        return f"texture of {self.n_bands} bands"
+
+
 class SpectrumMeanSettings(FrontEndSettings):
     """Samples to one spectrum: the mean over time of its absolute values, scaled to 0 to 1."""
 
@@ -129,6 +158,6 @@ class SpectrumMeanSettings(FrontEndSettings):
 
 
 FrontEnd = Annotated[
-    BandSettings | WaveformSettings | MfccSettings | SpectrumMeanSettings,
+    BandSettings | WaveformSettings | MfccSettings | SpectrumMeanSettings | TextureSettings,
     Field(discriminator="kind"),
 ]

@@ -109,8 +109,30 @@ class DenseSettings(LayeredSettings):
         return _some(value, 8)
 
 
+class EstimatorSettings(WindowNetworkSettings):
+    """What every model has that scikit-learn fits, on windows as they stand in the clips."""
+
+    takes: ClassVar[str] = VECTOR
+
+
+class ForestSettings(EstimatorSettings):
+    """One vector to scores: a random forest."""
+
+    kind: Literal["forest"] = Field(description="random forest on one vector")
+    n_trees: int = Field(200, ge=1, le=2000, description="number of trees")
+    leaf_windows: int = Field(1, ge=1, le=1000, description="fewest training windows in a leaf")
+
+
+class NeighboursSettings(EstimatorSettings):
+    """One vector to scores: the nearest training windows."""
+
+    kind: Literal["neighbours"] = Field(description="nearest training windows of one vector")
+    n_neighbours: int = Field(5, ge=1, le=1000, description="how many of the nearest are asked")
+
+
+Estimator = ForestSettings | NeighboursSettings
 WindowNetwork = WaveformCnnSettings | Cnn2dSettings | MfccConvSettings | DenseSettings
-Network = Annotated[NetworkSettings | WindowNetwork, Field(discriminator="kind")]
+Network = Annotated[NetworkSettings | WindowNetwork | Estimator, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,34 @@ from training.frontkinds import (
     FrontEndSettings,
     MfccSettings,
     SpectrumMeanSettings,
+    TextureSettings,
     WaveformSettings,
 )
-from training.netkinds import Network, NetworkSettings, WindowNetworkSettings, WindowShape
+from training.netkinds import (
+    EstimatorSettings,
+    ForestSettings,
+    NeighboursSettings,
+    Network,
+    NetworkSettings,
+    WindowNetworkSettings,
+    WindowShape,
+)
 
 __all__ = [
     "AugmentSettings",
     "BandSettings",
     "ClipSettings",
     "CropSettings",
+    "EstimatorSettings",
     "FitSettings",
+    "ForestSettings",
     "FrontEndSettings",
     "MfccSettings",
+    "NeighboursSettings",
     "NetworkSettings",
     "RuleSettings",
     "SpectrumMeanSettings",
+    "TextureSettings",
     "TrainSettings",
     "WaveformSettings",
     "WindowNetworkSettings",

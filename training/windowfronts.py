@@ -23,6 +23,7 @@ from training.settings import (
     SpectrumMeanSettings,
     WaveformSettings,
 )
+from training.texture import Texture
 
 # As librosa's power_to_db: no power under the first, nothing more than so far under the loudest.
 LEAST_POWER, TOP_DB = 1e-10, 80.0
@@ -175,6 +176,7 @@ WINDOW_FRONT_ENDS: dict[str, type[keras.layers.Layer]] = {
     "waveform": Waveform,
     "mfcc": Mfcc,
     "stft-mean": SpectrumMean,
+    "texture": Texture,
 }
 
 

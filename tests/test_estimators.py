@@ -1,0 +1,61 @@
+"""Forests and neighbours as graphs: what scikit-learn says, and nothing pickled."""
+
+import numpy as np
+import pytest
+
+from training.estimators import Forest, Neighbours, forest, neighbours
+from training.settings import ForestSettings, NeighboursSettings
+
+N_VALUES, N_CLASSES = 7, 4
+
+
+def labelled(n, seed=0):
+    """Values of classes that overlap, in units of very different size."""
+    rng = np.random.default_rng(seed)
+    columns = np.arange(n) % N_CLASSES
+    values = rng.normal(size=(n, N_VALUES)) + np.eye(N_CLASSES, N_VALUES)[columns] * 1.5
+    return (values * 10.0 ** np.arange(-3, 4)).astype(np.float32), columns
+
+
+@pytest.mark.parametrize("leaf_windows", [1, 5])
+def test_a_forest_is_that_of_scikit_learn(leaf_windows):
+    from sklearn.ensemble import RandomForestClassifier
+
+    settings = ForestSettings(kind="forest", n_trees=25, leaf_windows=leaf_windows)
+    values, columns = labelled(200)
+    layer = forest(settings, values, columns, 3)
+    reference = RandomForestClassifier(
+        25, min_samples_leaf=leaf_windows, class_weight="balanced", random_state=3
+    ).fit(values, columns)
+    unseen, _ = labelled(300, seed=1)
+    np.testing.assert_allclose(layer(unseen), reference.predict_proba(unseen), atol=1e-6)
+
+
+def test_a_value_at_a_limit_goes_the_way_of_scikit_learn():
+    from sklearn.ensemble import RandomForestClassifier
+
+    values, columns = labelled(60)
+    reference = RandomForestClassifier(10, random_state=0).fit(values, columns)
+    limits = np.concatenate([tree.tree_.threshold for tree in reference.estimators_])
+    near = np.concatenate([np.nextafter(np.float32(limits), np.float32(x)) for x in (-9e9, 9e9)])
+    asked = np.concatenate([limits.astype(np.float32), near])
+    grid = np.repeat(asked[:, None], N_VALUES, axis=1)
+    np.testing.assert_allclose(Forest(reference)(grid), reference.predict_proba(grid), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_neighbours", [1, 5, 500])
+def test_neighbours_are_those_of_scikit_learn(n_neighbours):
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    values, columns = labelled(200)
+    layer = neighbours(
+        NeighboursSettings(kind="neighbours", n_neighbours=n_neighbours), values, columns, 0
+    )
+    assert isinstance(layer, Neighbours)
+    reference = make_pipeline(
+        StandardScaler(), KNeighborsClassifier(min(n_neighbours, len(values)))
+    ).fit(values, columns)
+    unseen, _ = labelled(300, seed=1)
+    np.testing.assert_allclose(layer(unseen), reference.predict_proba(unseen), atol=1e-6)

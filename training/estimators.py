@@ -1,0 +1,221 @@
+"""Forests and neighbours: fitted by scikit-learn, kept as a graph of TensorFlow operations.
+
+What a bundle holds is ``model.tflite`` as of any network, front end included: nothing pickled, and
+nothing of scikit-learn where it is scanned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+
+from counter.records import FloatArray
+from training.clipset import BACKGROUND, ClipSet
+from training.fit import Progress
+from training.settings import (
+    ForestSettings,
+    FrontEndSettings,
+    NeighboursSettings,
+    TrainSettings,
+    WindowNetworkSettings,
+    WindowShape,
+    of_kind,
+)
+from training.windowed import TrainedWindows
+from training.windowfronts import window_front_end
+from training.windows import clip_windows
+
+# Windows that go through the front end at once; bounds memory.
+BATCH = 64
+Columns = NDArray[np.int64]
+
+
+@keras.saving.register_keras_serializable("callcount")
+class Forest(keras.layers.Layer):
+    """A random forest as gathers: each step takes every tree of every window one node down.
+
+    Input: float32, shape (n_windows, n_values). Output: (n_windows, n_classes), the mean over trees
+    of the shares of classes in the leaf, as ``RandomForestClassifier.predict_proba``.
+
+    Parameters
+    ----------
+    forest : RandomForestClassifier
+        Fitted on classes 0 to ``n_classes - 1``.
+    """
+
+    def __init__(self, forest: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        trees = [one.tree_ for one in forest.estimators_]
+        first = np.cumsum([0, *(tree.node_count for tree in trees)])
+        self._roots = _constant(first[:-1], np.int32)
+        self._depth = max(tree.max_depth for tree in trees)
+        # A leaf is its own child, whatever is asked there.
+        own = [
+            start + np.arange(tree.node_count) for start, tree in zip(first, trees, strict=False)
+        ]
+        left = [_child(tree.children_left, at) for tree, at in zip(trees, own, strict=True)]
+        right = [_child(tree.children_right, at) for tree, at in zip(trees, own, strict=True)]
+        self._left = _constant(np.concatenate(left), np.int32)
+        self._right = _constant(np.concatenate(right), np.int32)
+        asked = np.concatenate([tree.feature for tree in trees])
+        self._asked = _constant(np.maximum(asked, 0), np.int32)
+        self._limits = ops.convert_to_tensor(
+            _below(np.concatenate([tree.threshold for tree in trees]))
+        )
+        counts = np.concatenate([tree.value[:, 0] for tree in trees])
+        self._shares = _constant(counts / counts.sum(axis=1, keepdims=True), np.float32)
+
+    def call(self, values: Any) -> Any:
+        """Shares of classes; see the class."""
+        at = ops.zeros_like(values[:, :1], dtype="int32") + self._roots
+        for _ in range(self._depth):
+            asked = tf.gather(values, tf.gather(self._asked, at), batch_dims=1)
+            is_left = asked <= tf.gather(self._limits, at)
+            at = tf.where(is_left, tf.gather(self._left, at), tf.gather(self._right, at))
+        return ops.mean(tf.gather(self._shares, at), axis=1)
+
+
+@keras.saving.register_keras_serializable("callcount")
+class Neighbours(keras.layers.Layer):
+    """The nearest of the training windows: a matrix product and the top of each row.
+
+    Input: float32, shape (n_windows, n_values). Output: (n_windows, n_classes), shares of classes
+    among the nearest by Euclidean distance, each value in units of its deviation, as
+    ``KNeighborsClassifier.predict_proba``; of windows equally far, the first of training count.
+
+    Parameters
+    ----------
+    scaler : StandardScaler
+    neighbours : KNeighborsClassifier
+        Fitted on scaled values and classes 0 to ``n_classes - 1``.
+    windows, columns : array
+        What it was fitted on, shape (n_points, n_values) and (n_points,).
+    """
+
+    def __init__(
+        self, scaler: Any, neighbours: Any, windows: FloatArray, columns: Columns, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._nearest = neighbours.n_neighbors
+        self._mean = _constant(scaler.mean_, np.float32)
+        self._scale = _constant(scaler.scale_, np.float32)
+        points = windows.astype(np.float64)
+        self._points = _constant(2 * points.T, np.float32)
+        self._squares = _constant(np.square(points).sum(axis=1), np.float32)
+        self._classes = _constant(np.eye(len(neighbours.classes_))[columns], np.float32)
+
+    def call(self, values: Any) -> Any:
+        """Shares of classes; see the class."""
+        scaled = (values - self._mean) / self._scale
+        # |x - p|^2 but for |x|^2, which is the same for all points.
+        nearness = ops.matmul(scaled, self._points) - self._squares
+        nearest = ops.top_k(nearness, self._nearest)[1]
+        return ops.mean(tf.gather(self._classes, nearest), axis=1)
+
+
+def _constant(values: Any, kind: Any) -> Any:
+    return ops.convert_to_tensor(np.asarray(values).astype(kind))
+
+
+def _child(children: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Children as places among all trees' nodes, each leaf its own."""
+    return np.where(children < 0, own, children + own[0])
+
+
+def _below(limits: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The largest float32 not above each limit: float32 values then compare as they do with it."""
+    near = limits.astype(np.float32)
+    lower = np.nextafter(near, np.float32(-np.inf), dtype=np.float32)
+    return np.where(near > limits, lower, near).astype(np.float32)
+
+
+def forest(settings: ForestSettings, values: FloatArray, columns: Columns, seed: int) -> Any:
+    """Fit a random forest; classes count alike however many windows they have."""
+    fitted = RandomForestClassifier(
+        settings.n_trees,
+        min_samples_leaf=settings.leaf_windows,
+        class_weight="balanced",
+        random_state=seed,
+        n_jobs=-1,
+    )
+    return Forest(fitted.fit(values, columns), name="forest")
+
+
+def neighbours(
+    settings: NeighboursSettings, values: FloatArray, columns: Columns, seed: int
+) -> Any:
+    """Keep every window; ``seed`` has nothing to decide."""
+    scaler = StandardScaler().fit(values)
+    scaled = scaler.transform(values).astype(np.float32)
+    n_nearest = min(settings.n_neighbours, len(values))
+    fitted = KNeighborsClassifier(n_nearest).fit(scaled, columns)
+    return Neighbours(scaler, fitted, scaled, columns, name="neighbours")
+
+
+# Way of fitting by ``network.kind``: settings, values, columns, seed -> a layer.
+ESTIMATORS: dict[str, Callable[..., Any]] = {"forest": forest, "neighbours": neighbours}
+
+
+def fit_estimator(
+    settings: TrainSettings,
+    front_end: FrontEndSettings,
+    clips: ClipSet,
+    *,
+    validation: ClipSet | None = None,
+    seed: int,
+    progress: Progress | None = None,
+) -> TrainedWindows:
+    """Fit scikit-learn's model on the windows inside the clips, as they are.
+
+    Background, where there is any, is a class of its own beside the labels, which are exclusive of
+    each other or not as ``settings.classes`` says: a window's clip has one.
+    """
+    shape = WindowShape.of(front_end, of_kind(settings.network, WindowNetworkSettings))
+    layer = window_front_end(front_end)
+    values, columns = _windows(clips, layer, shape)
+    estimator = ESTIMATORS[settings.network.kind](settings.network, values, columns, seed)
+    features = keras.Input(values.shape[1:], name="features")
+    shares = keras.Model(features, estimator(features))
+    row = {"epoch": 1.0, **_judged(shares, (values, columns), "")}
+    if validation is not None and validation.clips:
+        row |= _judged(shares, _windows(validation, layer, shape), "val_")
+    if progress is not None:
+        progress(settings.fit.epochs, row)
+    scores = keras.Model(features, shares.outputs[0][:, : len(clips.labels)])
+    is_exclusive = settings.classes == "exclusive"
+    return TrainedWindows(clips.labels, front_end, scores, shape, is_exclusive, [row])
+
+
+def _windows(clips: ClipSet, layer: Any, shape: WindowShape) -> tuple[FloatArray, Columns]:
+    """Values and class of every window inside the clips."""
+    values: list[FloatArray] = []
+    columns: list[int] = []
+    for clip in clips.clips:
+        windows = clip_windows(clip.samples, shape)
+        parts = range(0, len(windows), BATCH)
+        values += [np.asarray(layer(windows[at : at + BATCH])) for at in parts]
+        column = len(clips.labels) if clip.label == BACKGROUND else clip.label
+        columns += [column] * len(windows)
+    return np.concatenate(values), np.array(columns)
+
+
+def _judged(shares: Any, known: tuple[FloatArray, Columns], prefix: str) -> dict[str, float]:
+    """Loss, and accuracy of validation, over windows."""
+    values, columns = known
+    said = np.asarray(shares(values), dtype=np.float64)
+    said /= said.sum(axis=1, keepdims=True)
+    every = np.arange(said.shape[1])
+    row = {f"{prefix}loss": float(log_loss(columns, said, labels=every))}
+    if prefix:
+        row[f"{prefix}accuracy"] = float(accuracy_score(columns, said.argmax(axis=1)))
+    return row
