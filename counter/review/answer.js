@@ -20,6 +20,7 @@ function start(root) {
   // told: what the server says; item: what is shown; early: an answer to what it has yet to say
   const me = { told: null, item: null, early: null, lost: 0, time: [0, 1], hertz: [0, 1] };
 
+  const ahead = new Image();
   const wait = (isWaiting) => one(".review").classList.toggle("is-waiting", isWaiting);
   const send = (said) => {
     one(".others").hidden = true;
@@ -233,9 +234,10 @@ function start(root) {
     const early = me.early, isShown = me.item && me.item.row === told.item.row;
     me.early = null;
     wait(false);
+    ahead.src = told.next?.picture || ""; // decoded by the time it is shown
     if (!isShown) show(told.item);
     me.item = told.item;
-    if (isShown && early) send(early);
+    if (isShown && early) setTimeout(send, 0, early); // not while Streamlit is about to draw
   };
   new ResizeObserver(() => me.item && !me.item.missing && draw()).observe(frame);
   return me;

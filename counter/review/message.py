@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from counter.moments import iso_text, later
+from counter.moments import later
 from counter.report.media import Cutting
 from counter.report.season import Place
 from counter.review.cutting import SHOWN_REACH, band_of
@@ -63,7 +63,8 @@ def _facts(item: Item, cutting: Cutting | str, places: Mapping[str, Place]) -> l
     facts = [item.key.recording, f"{item.start_s:.1f} to {item.end_s:.1f} s"]
     place = places.get(item.key.recording)
     if place is not None and place.origin.start is not None:
-        facts.append(iso_text(later(place.origin.start, item.start_s)).replace("T", " "))
+        moment = later(place.origin.start, item.start_s).replace(microsecond=0)
+        facts.append(moment.isoformat(sep=" "))
     if item.site:
         facts.append(item.site)
     if item.score is not None:

@@ -52,12 +52,15 @@ def _wish(bench: Bench) -> Wish:
 
 
 def _show_agreement(bench: Bench) -> None:
-    """Two persons compared, where several have answered; reckoned only when it is opened."""
+    """Two persons compared; reckoned only when it is opened."""
     import streamlit as st
 
-    if len(bench.store.reviewers()) > 1 and st.toggle("Compare reviewers"):
+    if st.toggle("Compare reviewers"):
         found = agreements(bench.store.newest(bench.items.kind))
-        st.dataframe([one.cells for one in found], hide_index=True)
+        if found:
+            st.table([one.cells for one in found])
+        else:
+            st.caption("No two persons have answered the same yet.")
 
 
 def _show_item(desk: Desk, visit: Visit) -> None:

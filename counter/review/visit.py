@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 import statistics
 import time
 from collections import deque
@@ -19,6 +21,8 @@ _AHEAD = 12
 _RENEW_EVERY = 4
 # A longer pause is a pause; so many answers tell a pace.
 _PAUSE_S, _PACE_OF = 120.0, 5
+# Never the same for two visits, nor after the server was started anew.
+_SHOWN = itertools.count(secrets.randbits(40))
 _MOST_CALLS, _MOST_LETTERS = 9999, 60
 
 
@@ -35,13 +39,13 @@ class Visit:
     wish : Wish
         What is shown.
     shown : int
-        Goes up each time something else is shown; an answer says to which it belongs.
+        Another number each time something else is shown; an answer says to which it belongs.
     """
 
     bench: Bench
     reviewer: str
     wish: Wish
-    shown: int = 0
+    shown: int = field(default_factory=lambda: next(_SHOWN))
     _times_s: deque[float] = field(default_factory=lambda: deque(maxlen=30))
 
     def __post_init__(self) -> None:
@@ -69,7 +73,7 @@ class Visit:
             self._times_s.append(time.monotonic())
         else:
             return
-        self.shown += 1
+        self.shown = next(_SHOWN)
 
     def _said(self, given: Mapping[str, Any]) -> Said | None:
         """What a message says; None where it is no answer to this kind of question."""
@@ -88,7 +92,7 @@ class Visit:
 
     def make_ready(self) -> None:
         """Have what comes next cut while the person looks at what is shown."""
-        if self.shown % _RENEW_EVERY == 0 or self.walk.at == 0:
+        if self.walk.at % _RENEW_EVERY == 0:
             self.bench.shelf.prepare(self.walk.ahead(_AHEAD))
 
     @property

@@ -1,0 +1,307 @@
+"""The review page in a real browser, as a person uses it: look, listen, answer by a key, come back.
+
+Screenshots go to the folder that ``CALLCOUNT_SCREENSHOTS`` names, where it is set.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from audio_files import write
+from bundles import MODEL_RATE_HZ, calls
+from outcomes import rows_of
+
+from counter.cli.main import run
+
+pytest.importorskip("streamlit", reason="callcount[review] is not installed")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("there is no chromium on this machine", allow_module_level=True)
+
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
+EVIL = "<script>document.title='bad'<!-- & \"quoted\" 'x'.wav"
+N_ANSWERED = 20
+# A practised person's bound; with a machine that is busy, as of tests, much more is let pass.
+SHOWN_WITHIN_MS, LET_PASS_MS = 200, 2000
+# Says how long after a key the next picture is drawn; the page's own parts are in a shadow tree.
+WATCH = """() => {
+  const all = [...document.querySelectorAll("*")];
+  window.item = all.find((e) => e.shadowRoot?.querySelector(".picture")).shadowRoot;
+  window.waits = [];
+  document.addEventListener("keydown", () => { window.pressed = performance.now(); }, true);
+  const drawn = () => window.waits.push(performance.now() - window.pressed);
+  const picture = window.item.querySelector(".picture");
+  picture.addEventListener("load", () => requestAnimationFrame(drawn));
+}"""
+SOUND = "item.querySelector('audio')"
+WIDTH = "item.querySelector('.layer').getBoundingClientRect().width"
+HEIGHT = "item.querySelector('.layer').getBoundingClientRect().height"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory, tone_bundle):
+    """A scan of two sites whose 30 events are known; a sample of it."""
+    folder = tmp_path_factory.mktemp("review")
+    starts_s = [2.0 + 4 * n for n in range(6)]
+    for number, name in enumerate(("Bog", "Ridge")):
+        for hour in range(2):
+            path = folder / "season" / f"{name}_20240401_0{hour}0000.wav"
+            path.parent.mkdir(exist_ok=True)
+            sound = calls(28.0, starts_s, seed=10 * number + hour)
+            write(path, sound, MODEL_RATE_HZ, subtype="PCM_16")
+    write(folder / "season" / EVIL, calls(28.0, starts_s, seed=3), MODEL_RATE_HZ, subtype="PCM_16")
+    output = folder / "r.csv"
+    flags = ["--model", str(tone_bundle.path), "--no-plots", "-o", str(output)]
+    assert run(["scan", str(folder / "season"), *flags]) == 0
+    assert len(rows_of(folder / "r" / "events.csv")) == 30
+    assert run(["sample", str(output), "-n", "4", "-o", str(folder / "sample")]) == 0
+    return folder
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@contextmanager
+def served(folder, *flags):
+    """The pages, served from elsewhere; at the end Ctrl-C stops them in order."""
+    port = free_port()
+    command = [sys.executable, "-m", "counter.cli.main", "review", str(folder / "r.csv")]
+    command += ["--no-browser", "--port", str(port), *map(str, flags)]
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment.pop("CALLCOUNT_TOKEN", None)
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE) as process:
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for(url, process)
+            yield url
+        finally:
+            process.send_signal(signal.SIGINT)
+            said = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+
+
+def _wait_for(url, process):
+    for _ in range(300):
+        assert process.poll() is None, process.stderr.read().decode()
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the page never came up")
+
+
+@contextmanager
+def opened(browser, url, width=1280):
+    """A window; at the end nothing was asked of any other server, and no error was told."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked, wrong = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(url)
+    try:
+        yield page
+    finally:
+        page.close()
+    assert wrong == []
+    assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="module")
+def site(scanned):
+    with served(scanned, "--reviewer", "ann") as url:
+        yield url
+
+
+def until_told(page, text):
+    page.locator("[data-testid=stProgress]", has_text=text).wait_for(timeout=20_000)
+
+
+def begin(page, reviewer=None):
+    """Wait for the first item, as another person where a name is given."""
+    page.locator(".picture").wait_for()
+    if reviewer:
+        page.get_by_label("Your name").fill(reviewer)
+        page.keyboard.press("Enter")
+        until_told(page, "0 of ")
+        page.locator(".picture").wait_for()
+        page.locator(".question").click()
+    page.evaluate(WATCH)
+
+
+def press(page, key):
+    """Press a key, and wait until something else is shown."""
+    before = page.evaluate("waits.length")
+    page.keyboard.press(key)
+    page.wait_for_function(f"() => waits.length > {before}", timeout=20_000)
+
+
+def answers(folder, reviewer):
+    with sqlite3.connect(folder / "r" / "review.sqlite") as db:
+        rows = db.execute("SELECT reviewer, verdict, calls FROM answers ORDER BY id").fetchall()
+    return [tuple(said) for who, *said in rows if who == reviewer]
+
+
+def shot(page, name):
+    if folder := os.environ.get("CALLCOUNT_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def test_a_person_answers_20_events_by_keyboard_and_finds_them_again(
+    browser, site, scanned, capsys
+):
+    keys = "yynyuynyyn" * 2
+    with opened(browser, site) as page:
+        begin(page)
+        until_told(page, "0 of 30 answered")
+        # an event of about 1.5 s with 2 s on either side; MP3 comes in frames of 36 or 72 ms
+        assert page.evaluate(f"{SOUND}.duration") == pytest.approx(5.5, abs=0.5)
+        assert page.evaluate(f"{SOUND}.readyState") >= 1
+        for number, key in enumerate(keys, start=1):
+            press(page, key)
+            until_told(page, f"{number} of 30 answered")
+        waits_ms = page.evaluate("waits")
+        shot(page, "review-1280")
+    assert [verdict[0] for verdict, _ in answers(scanned, "ann")] == list(keys)
+    with opened(browser, site, width=390) as page:
+        begin(page)
+        until_told(page, "20 of 30 answered")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        shot(page, "review-390")
+    median_ms = statistics.median(waits_ms)
+    with capsys.disabled():
+        print(f"\n[next event shown in {median_ms:.0f} ms (median), bar {SHOWN_WITHIN_MS} ms]")
+    assert median_ms < LET_PASS_MS
+
+
+def test_it_plays_and_zooms(browser, site):
+    with opened(browser, site) as page:
+        begin(page)
+        page.evaluate(f"{SOUND}.muted = true")
+        page.locator(".frame").click(position={"x": 200, "y": 50})
+        page.wait_for_function(f"() => {SOUND}.currentTime > 1")
+        page.keyboard.press("s")
+        assert page.evaluate(f"{SOUND}.playbackRate") == 0.5
+        assert page.evaluate("parseFloat(item.querySelector('.cursor').style.left)") > 5
+        page.keyboard.press("Space")
+        assert page.evaluate(f"{SOUND}.paused")
+        size = page.evaluate(WIDTH), page.evaluate(HEIGHT)
+        page.keyboard.press("+")
+        page.keyboard.press("ArrowUp")
+        assert page.evaluate(WIDTH) > 1.5 * size[0]
+        assert page.evaluate(HEIGHT) > 1.3 * size[1]
+        page.locator(".frame").hover()
+        page.mouse.wheel(0, -100)
+        page.wait_for_function(f"() => {WIDTH} > {2 * size[0]}")
+        page.keyboard.press("f")
+        assert page.evaluate(WIDTH) == pytest.approx(size[0], abs=1)
+
+
+def test_another_label_a_change_of_mind_and_a_second_person(browser, site, scanned):
+    with opened(browser, site) as page:
+        begin(page, "cleo")
+        page.keyboard.press("o")
+        page.locator(".others input").fill("<b>toad</b>")
+        press(page, "Enter")
+        until_told(page, "1 of 30 answered")
+        press(page, "b")
+        page.locator(".said", has_text="other: <b>toad</b>").wait_for()
+        press(page, "n")
+        page.wait_for_timeout(500)
+        page.get_by_text("Compare reviewers").click()
+        page.locator("[data-testid=stTable]", has_text="ann, cleo").wait_for()
+    assert answers(scanned, "cleo") == [("other", None), ("no", None)]
+
+
+def test_a_name_is_text_and_filters_choose(browser, site):
+    with opened(browser, site) as page:
+        begin(page, "dora")
+        page.locator(".facts", has_text=EVIL).wait_for()
+        assert page.title() != "bad"
+        page.get_by_label("Sites").fill("Bog")
+        page.keyboard.press("Enter")
+        until_told(page, "12 left here")
+        page.locator(".facts", has_text="Bog_20240401_000000.wav").wait_for()
+        assert "2024-04-01 00:00:01 ·" in page.locator(".facts").inner_text()
+
+
+def status_of(url):
+    try:
+        with urllib.request.urlopen(url, timeout=20) as got:
+            return got.status, got.read()
+    except urllib.error.HTTPError as error:
+        return error.code, b""
+
+
+def test_a_sample_behind_a_token_and_no_file_is_served(browser, scanned):
+    sample = scanned / "sample" / "sample.csv"
+    flags = ("--reviewer", "ann", "--sample", sample, "--token", "blue heron 7")
+    with served(scanned, *flags) as url, opened(browser, url) as page:
+        box = page.get_by_role("textbox", name="Token")
+        box.fill("blue heron")
+        page.keyboard.press("Enter")
+        page.get_by_text("That is not the token.").wait_for()
+        assert page.locator(".picture").count() == 0
+        box.fill("blue heron 7")
+        page.keyboard.press("Enter")
+        begin(page)
+        assert "How many calls of tone" in page.locator(".question").inner_text()
+        assert "score" not in page.locator(".facts").inner_text()
+        press(page, "2")
+        until_told(page, "1 of 4 answered")
+        page.keyboard.press("m")
+        page.locator(".others input").fill("12")
+        press(page, "Enter")
+        until_told(page, "2 of 4 answered")
+        press(page, "u")
+        until_told(page, "3 of 4 answered")
+        page.keyboard.press("0")
+        page.get_by_text("Nothing is left here.").wait_for()
+        _check_that_no_file_is_served(url, scanned)
+    counted = [calls for verdict, calls in answers(scanned, "ann") if verdict == "counted"]
+    assert counted == [2, 12, 0]
+
+
+def _check_that_no_file_is_served(url, scanned):
+    table = (scanned / "r.csv").read_bytes()[:40]
+    for path in (
+        "r.csv",
+        "..%2fr.csv",
+        "app/static/r.csv",
+        f"media/{scanned}/r.csv",
+        "component/callcount_item/%2e%2e/r.csv",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "static/..%2f..%2f..%2f..%2fetc/passwd",
+        "media/..%2f..%2fetc%2fpasswd",
+    ):
+        code, content = status_of(f"{url}/{path}")
+        assert table not in content
+        assert b"root:" not in content
+        # what is no file of Streamlit's own is either refused or the page itself
+        assert code in (400, 403, 404) or b'<div id="root">' in content, path
