@@ -43,8 +43,10 @@ def all_of(path, trained, spec):
     exports = export(trained, clips[:1], clips)
     files = {f"model-{one.variant}.tflite": one.content for one in exports}
     files |= {MODEL_FILE: exports[0].content, SAVED_FILE: packed_model(trained)}
-    changes = {"labels": trained.labels, "provenance": {"window_s": WINDOW_S}}
-    return write_bundle(path, {**spec, **changes}, files)
+    spec = {**spec, "labels": trained.labels, "provenance": {"window_s": WINDOW_S}}
+    if trained.window_samples is not None:
+        spec["provenance"]["classes"] = "exclusive"
+    return write_bundle(path, spec, files)
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,13 @@ def tones(labels_hz):
     from training.fit import Trained
 
     return Trained(tuple(labels_hz), FRONT_END, tone_network(labels_hz))
+
+
+@pytest.fixture(scope="module")
+def windowed(windowed_network, tmp_path_factory):
+    """A bundle of windows and exclusive classes, with all that training leaves."""
+    spec = spec_of(windowed_network.bundle)
+    return all_of(tmp_path_factory.mktemp("windowed") / "made", windowed_network.trained, spec)
 
 
 @pytest.fixture
@@ -166,6 +175,30 @@ def test_a_phones_model_scores_a_clip_as_training_does(made_network, tmp_path, w
         wanted = made_network.trained.clip_score(clip)
         found = scores_of(tmp_path / "new" / "made.tflite", clip)[0]
         np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_models_of_windows_are_exported_too(windowed, tmp_path, target):
+    assert export(windowed.path, "--to", target, "-o", tmp_path / "new") == 0
+    facts = json.loads((tmp_path / "new" / FACTS).read_text())
+    assert facts["parity"]["largest_difference"] <= facts["parity"]["tolerance"]
+    if target.startswith("tflite"):
+        spec = read_bundle(tmp_path / "new").spec
+        assert spec.window_samples == windowed.spec.window_samples
+
+
+def test_a_phones_model_of_windows_takes_one_and_gives_its_scores(windowed, tmp_path, capsys):
+    n_samples = windowed.spec.window_samples
+    arguments = [windowed.path, "--to", "android", "-o", tmp_path / "new"]
+    assert export(*arguments, "--window", 3) == 2
+    assert f"is not that of bundle made, {n_samples / MODEL_RATE_HZ:g} s" in refusal(capsys)
+    assert export(*arguments, "--window", n_samples / MODEL_RATE_HZ) == 0
+    interpreter = Interpreter(model_path=str(tmp_path / "new" / "made.tflite"))
+    assert interpreter.get_input_details()[0]["shape"].tolist() == [1, n_samples]
+    assert interpreter.get_output_details()[0]["shape"].tolist() == [1, 2]
+    clip = restless(n_samples / MODEL_RATE_HZ, seed=2)
+    found = scores_of(tmp_path / "new" / "made.tflite", clip)
+    np.testing.assert_allclose(found, scores_of(windowed.model_path, clip), atol=1e-5)
 
 
 def test_labels_are_packed_into_a_phones_model_and_stand_beside_it(bundle, tmp_path):
@@ -328,6 +361,24 @@ def test_all_forms_are_compared_on_the_validation_clips(trained_run, tmp_path, c
     said = capsys.readouterr().out
     assert f"{facts['clips']} validation clips" in said
     assert all(name in said for name in forms)
+
+
+def test_exclusive_classes_are_compared_by_the_class_of_most_score(windowed, trained_run, tmp_path):
+    """Two classes that stand for themselves: no background is needed, and none is said."""
+    folders = [f"clips/{POSITIVE_FOLDER}", f"clips/{NEGATIVE_FOLDER}"]
+    accuracies = []
+    for of_labels in (folders, folders[::-1]):
+        clips = {"labels": dict(zip("ab", of_labels, strict=True)), "background": []}
+        settings = {"classes": "exclusive", "clips": clips, "network": {"kind": "cnn-2d"}}
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+        arguments = ["--compare", "--config", tmp_path / "config.yaml", "--clips", trained_run]
+        assert export(windowed.path, *arguments, "-o", tmp_path / "new") == 0
+        facts = json.loads((tmp_path / "new" / "comparison.json").read_text())
+        assert [one["name"] for one in facts["forms"]] == ["keras", "float32", "float16", "int8"]
+        assert facts["forms"][1]["agreement"] == 1.0
+        accuracies.append(facts["forms"][1]["accuracy"])
+    # What is right of two classes is wrong once their names are exchanged.
+    assert sum(accuracies) == pytest.approx(1.0)
 
 
 def test_other_clips_than_those_of_training_are_refused(trained_run, tmp_path, capsys):

@@ -85,7 +85,9 @@ def validation_clips(bundle: Bundle, settings: TrainSettings) -> ClipSet:
     CallcountError
         Clips are missing, or are others than those that the bundle was trained on.
     """
-    clips = read_clips(settings.clips, bundle.spec.sample_rate_hz)
+    needs_background = bundle.spec.window_samples is None
+    rate_hz = bundle.spec.sample_rate_hz
+    clips = read_clips(settings.clips, rate_hz, needs_background=needs_background)
     split = split_sources(clips, settings.clips, settings.seed)
     found = {side: len(getattr(split, side)) for side in SIDES}
     known = bundle.spec.provenance.get("sources", found)
