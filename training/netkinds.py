@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from counter.config import Settings
+from counter.timebase import Timebase
 from training.frontkinds import BANDS, SAMPLES, VECTOR, FrontEndSettings
 
 
@@ -151,11 +152,10 @@ class WindowShape:
     @classmethod
     def of(cls, front_end: FrontEndSettings, network: WindowNetworkSettings) -> WindowShape:
         """The nearest whole number of the front end's hops, and a hop that fits it."""
-        rate_hz, step = front_end.sample_rate_hz, front_end.hop_samples
-        if front_end.gives == SAMPLES:
-            step = 1
-        window = step * max(1, int(network.window_s * rate_hz / step + 0.5))
-        hop = min(max(1, int(network.hop_s * rate_hz + 0.5)), window)
+        step = 1 if front_end.gives == SAMPLES else front_end.hop_samples
+        timebase = Timebase(front_end.sample_rate_hz, step)
+        window = step * max(1, timebase.frames(network.window_s))
+        hop = min(max(1, timebase.samples(network.hop_s)), window)
         return cls(window, hop + (window - hop) % 2)
 
     @property
