@@ -26,7 +26,7 @@ from training.reporting import provenance, report_data, write_card, write_model_
 from training.savedmodel import SAVED_FILE
 from training.settings import NetworkSettings, TrainSettings, of_kind
 from training.windowed import TrainedWindows
-from training.windowfit import check_window
+from training.windowfit import check_windows
 
 VALIDATION_SEED = 12
 # Every so many training clips serve to set int8's ranges.
@@ -77,7 +77,7 @@ def train_all(
         for rate in {front_end.sample_rate_hz for front_end in settings.models.values()}
     }
     for front_end in settings.models.values():
-        check_window(settings, front_end, clip_sets[front_end.sample_rate_hz])
+        check_windows(settings, front_end, clip_sets[front_end.sample_rate_hz])
     with new_folder(folder, DEFAULT_FILE) as made:
         runs, shown = {}, {}
         for name, front_end in settings.models.items():

@@ -33,14 +33,7 @@ class Transforms:
 
     def __init__(self, described: Sequence[Mapping[str, Any]], sample_rate_hz: int) -> None:
         self._rate_hz = sample_rate_hz
-        try:
-            import audiomentations
-        except ImportError as error:
-            raise ConfigError(
-                "augment.audiomentations needs that library.",
-                "Install it: pip install 'callcount[augment]'",
-            ) from error
-        self._transforms = [_made(audiomentations, one) for one in described]
+        self._transforms = [_made(_library(), one) for one in described]
 
     def __call__(self, windows: FloatArray, seed: int) -> FloatArray:
         """Transformed windows, shape (n_windows, n_samples); the same seed gives the same ones."""
@@ -65,6 +58,17 @@ class Transforms:
             return tf.ensure_shape(changed, windows.shape), targets
 
         return change
+
+
+def _library() -> Any:
+    try:
+        import audiomentations
+    except ImportError as error:
+        raise ConfigError(
+            "augment.audiomentations needs that library.",
+            "Install it: pip install 'callcount[augment]'",
+        ) from error
+    return audiomentations
 
 
 def _made(library: Any, described: Mapping[str, Any]) -> Any:

@@ -22,6 +22,7 @@ from training.settings import (
     of_kind,
 )
 from training.steps import MeanWeights, schedule
+from training.transforms import Transforms
 from training.windowed import TrainedWindows, scoring
 from training.windowfronts import window_front_end
 from training.windownets import WINDOW_NETWORKS
@@ -36,16 +37,19 @@ def shape_of(settings: TrainSettings, front_end: FrontEndSettings) -> WindowShap
     return WindowShape.of(front_end, of_kind(settings.network, WindowNetworkSettings))
 
 
-def check_window(settings: TrainSettings, front_end: FrontEndSettings, clips: ClipSet) -> None:
-    """Make sure that some clip fills a window; networks without windows take any clip.
+def check_windows(settings: TrainSettings, front_end: FrontEndSettings, clips: ClipSet) -> None:
+    """Find before the work what windows cannot be made of; networks without any take any clip.
 
     Raises
     ------
     ClipError
         The window is longer than every clip.
+    ConfigError
+        A transform of audiomentations that cannot be had.
     """
     if not settings.has_windows:
         return
+    Transforms(of_kind(settings.augment, CropSettings).audiomentations, clips.sample_rate_hz)
     shape = shape_of(settings, front_end)
     longest = max(len(clip.samples) for clip in clips.clips)
     if shape.window_samples > longest:
@@ -92,11 +96,18 @@ def fit_windows(
         steps_per_epoch=settings.fit.steps_per_epoch,
         validation_data=_validation(validation, layer, shape, targets),
         callbacks=[told],
+        shuffle=False,  # it is drawn
         verbose=0,
     )
     scores = scoring(network, targets.n_labels, is_exclusive=targets.is_exclusive)
     return TrainedWindows(
-        clips.labels, front_end, scores, shape, targets.is_exclusive, told.history
+        labels=clips.labels,
+        front_end=front_end,
+        network=scores,
+        shape=shape,
+        is_exclusive=targets.is_exclusive,
+        history=told.history,
+        has_background=targets.has_background or not targets.is_exclusive,
     )
 
 
