@@ -158,7 +158,7 @@ def call_lengths_s(clips: ClipSet, label: int, front_end: FrontEndSettings) -> l
 
 def score_clips(trained: Model, clips: ClipSet, split: str) -> ClipScores:
     """Whole-clip scores of a model."""
-    is_exclusive = isinstance(trained, TrainedWindows) and trained.is_exclusive
+    windowed = trained if isinstance(trained, TrainedWindows) else None
     n_labels = len(clips.labels)
     scores = [trained.clip_score(clip.samples) for clip in clips.clips]
     labels = np.array([clip.label for clip in clips.clips], dtype=int)
@@ -169,7 +169,8 @@ def score_clips(trained: Model, clips: ClipSet, split: str) -> ClipScores:
         sources=tuple(clip.source for clip in clips.clips),
         names=tuple(clip.name for clip in clips.clips),
         split=split,
-        is_exclusive=is_exclusive,
+        is_exclusive=windowed is not None and windowed.is_exclusive,
+        has_background=windowed is None or windowed.has_background,
     )
 
 

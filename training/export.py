@@ -30,6 +30,10 @@ INT8_TOLERANCE = 0.5
 FRONT_END_OPS = ["FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "SQUARE", "LOG", "ADD", "SUB", "PAD"]
 FRONT_END_OPS += ["REVERSE_V2"]  # of the samples themselves
 FRONT_END_OPS += ["PADV2", "RESHAPE", "SLICE", "STRIDED_SLICE", "CONCATENATION", "LOGISTIC"]
+# Those of front ends that look at windows, and what makes scores of a network's logits.
+WINDOW_OPS = ["MAXIMUM", "MINIMUM", "REDUCE_MAX", "REDUCE_MIN", "MEAN", "SUM", "SQRT", "DIV"]
+WINDOW_OPS += ["GREATER", "GREATER_EQUAL", "CAST", "SOFTMAX"]
+WINDOW_OPS += ["ABS", "EXP", "GATHER", "TOPK_V2", "TRANSPOSE"]  # of a sound's texture
 N_CALIBRATION = 64
 
 
@@ -66,7 +70,7 @@ class Exported:
 def export(
     trained: Model, clips: Sequence[FloatArray], calibration: Sequence[FloatArray]
 ) -> list[Exported]:
-    """Convert to float32 and int8, and compare each with Keras on every clip.
+    """Convert to float32, and what has weights to int8; compare each with Keras on every clip.
 
     Parameters
     ----------
@@ -89,9 +93,12 @@ def export(
     """
     n_samples = trained.window_samples or 32 * trained.frame_samples
     sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
+    ops = FRONT_END_OPS if trained.window_samples is None else FRONT_END_OPS + WINDOW_OPS
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         full_model(trained).export(folder, verbose=False)
-        contents = {"float32": _convert(folder), "int8": _convert_int8(folder, sounds)}
+        contents = {"float32": _convert(folder)}
+        if trained.network.trainable_weights:  # a forest has none to be made smaller
+            contents["int8"] = _convert_int8(folder, sounds, ops)
     tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
     return [
         _checked(variant, content, trained, clips, tolerances[variant])
@@ -117,6 +124,13 @@ def _input_shape(trained: Model) -> tuple[int | None, int | None]:
     return (1, None) if trained.window_samples is None else (None, trained.window_samples)
 
 
+def float32_file(trained: Model) -> bytes:
+    """The LiteRT file in float32 alone."""
+    with tempfile.TemporaryDirectory() as folder, quiet_stderr():
+        full_model(trained).export(folder, verbose=False)
+        return _convert(folder)
+
+
 def packed_model(trained: Model) -> bytes:
     """That model as a zip file of a SavedModel, for ``callcount export``."""
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
@@ -129,7 +143,7 @@ def _convert(saved: str) -> bytes:
     return content
 
 
-def _convert_int8(saved: str, sounds: Sequence[FloatArray]) -> bytes:
+def _convert_int8(saved: str, sounds: Sequence[FloatArray], float_ops: Sequence[str]) -> bytes:
     def dataset() -> Iterator[list[FloatArray]]:
         for sound in sounds:
             yield [sound[None]]
@@ -137,7 +151,7 @@ def _convert_int8(saved: str, sounds: Sequence[FloatArray]) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(saved)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = dataset
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=FRONT_END_OPS)
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(float_ops))
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=converter, debug_dataset=dataset, debug_options=options
     )

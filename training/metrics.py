@@ -191,7 +191,7 @@ def said_labels(clip_scores: ClipScores, threshold: ArrayLike) -> tuple[list[flo
     if not clip_scores.is_exclusive:
         return [_number(limit) for limit in limits], clip_scores.scores >= limits
     scores = clip_scores.scores
-    if BACKGROUND in clip_scores.classes:
+    if clip_scores.has_background:
         scores = np.column_stack([scores, 1 - scores.sum(axis=1)])
     highest = scores.argmax(axis=1)
     return [None] * limits.size, highest[:, None] == np.arange(limits.size)

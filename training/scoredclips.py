@@ -34,6 +34,8 @@ class ClipScores:
         ``train``, ``validation`` or ``test``.
     is_exclusive : bool
         Whether one class sounds at a time; then the scores of a clip sum to at most 1.
+    has_background : bool
+        Whether a clip may be without any label: of exclusive classes, whether that is one of them.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class ClipScores:
     names: tuple[str, ...]
     split: str
     is_exclusive: bool = False
+    has_background: bool = True
 
     def __post_init__(self) -> None:
         if not self.labels or len({*self.labels, BACKGROUND}) != len(self.labels) + 1:
@@ -69,9 +72,8 @@ class ClipScores:
 
     @property
     def classes(self) -> list[str]:
-        """Labels, then background, which exclusive classes without such a clip do not have."""
-        without = self.is_exclusive and bool(self.truth.any(axis=1).all())
-        return [*self.labels] if without else [*self.labels, BACKGROUND]
+        """Labels, then background where there is such a class."""
+        return [*self.labels, BACKGROUND] if self.has_background else [*self.labels]
 
 
 def plain_text(text: str) -> str:

@@ -34,6 +34,8 @@ class TrainedWindows:
         Whether one class sounds at a time; then scores of a window sum to at most 1.
     history : list of dict
         One row per epoch.
+    has_background : bool
+        Whether a window may be without any label; exclusive classes need not have a background.
     """
 
     labels: tuple[str, ...]
@@ -42,6 +44,7 @@ class TrainedWindows:
     shape: WindowShape
     is_exclusive: bool
     history: list[dict[str, float]] = field(default_factory=list)
+    has_background: bool = True
     _graph: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
