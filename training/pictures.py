@@ -38,6 +38,8 @@ from training.metrics import (
 )
 
 EPOCH_NAMES = {"loss": "training", "val_loss": "validation", "val_auc": "AUC"}
+# A legend of so many lines stands within its axes; bands are even where steps differ by this share.
+MOST_WITHIN, EVEN = 7, 0.4
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -112,7 +114,8 @@ def _draw_confusion(axes: Axes, confusion: Mapping[str, Any]) -> None:
 
 def roc_curves(path: Path, splits: Sequence[ClipScores]) -> None:
     """Receiver operating characteristics, a colour per label, a dash per split."""
-    with _canvas(path, "Receiver operating characteristic") as (axes,):
+    title = "Receiver operating characteristic"
+    with _canvas(path, title, height_in=_curves_in(splits)) as (axes,):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, label="chance")
         axes.set_xlabel("false positive rate (share of the clips without the call)")
         axes.set_ylabel("true positive rate (share of the clips with it)")
@@ -121,21 +124,32 @@ def roc_curves(path: Path, splits: Sequence[ClipScores]) -> None:
 
 def precision_recall_curves(path: Path, splits: Sequence[ClipScores]) -> None:
     """Precision against recall, a colour per label, a dash per split."""
-    with _canvas(path, "Precision and recall") as (axes,):
+    with _canvas(path, "Precision and recall", height_in=_curves_in(splits)) as (axes,):
         axes.set_xlabel("recall (share of the clips with the call that are found)")
         axes.set_ylabel("precision (share of the clips found that have it)")
         _draw_curves(axes, splits, precision_recall_curve, "average precision")
 
 
+def _curves_in(splits: Sequence[ClipScores]) -> float:
+    """Height of curves in inches, with the legend below where it is too long to stand within."""
+    n_lines = 1 + sum(len(one.labels) for one in splits if one.names)
+    return 5.0 if n_lines <= MOST_WITHIN else 5.0 + 0.26 * n_lines
+
+
 def _draw_curves(axes: Axes, splits: Sequence[ClipScores], curve_of: Any, area: str) -> None:
     for dash, clip_scores in zip(DASHES, splits, strict=False):
+        if not clip_scores.names and len(clip_scores.labels) > 1:
+            continue  # as many times nothing
         for i, label in enumerate(clip_scores.labels):
             curve: Curve = curve_of(clip_scores, i)
             figure = f"{area} {curve.area:.3f}" if curve.x.size else "one class only, no curve"
             name = f"{_short(label)}, {clip_scores.split}: {figure}"
             axes.plot(curve.x, curve.y, dash, color=label_colour(i), label=name)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axes.legend(loc="lower right")
+    if len(axes.get_lines()) > MOST_WITHIN:
+        axes.figure.legend(loc="outside lower center")
+    else:
+        axes.legend(loc="lower right")
 
 
 def performance_by_epoch(path: Path, history: pd.DataFrame) -> None:
@@ -177,12 +191,12 @@ def example_waveforms(path: Path, waveforms: Sequence[Waveform]) -> None:
 def spectrogram_examples(
     path: Path, positive: Sequence[Features], negative: Sequence[Features]
 ) -> None:
-    """What the network sees: clips with a call on the left, without on the right, one scale."""
+    """Clips with a call on the left, without on the right, one scale."""
     sides, everything = (positive, negative), [*positive, *negative]
     rows = max(len(positive), len(negative), 1)
     levels = [f.levels.ravel() for f in everything] or [np.zeros(1, np.float32)]
     limits = np.percentile(np.concatenate(levels), (2, 99.8))
-    title = "Front end's output: with the call (left), without (right)"
+    title = "Clips in the model's band: with the call (left), without (right)"
     with _canvas(path, title, rows=rows, columns=2, height_in=1 + 2.1 * rows) as panels:
         for axes, (row, side) in zip(panels, np.ndindex(rows, 2), strict=True):
             if row < len(sides[side]):
@@ -211,7 +225,7 @@ def _draw_features(axes: Axes, features: Features, limits: NDArray[np.float64]) 
 def _ticks_khz(band_khz: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round frequencies inside the bands: even steps for even bands, else octaves."""
     steps = np.diff(band_khz)
-    if steps.size == 0 or np.ptp(steps) <= 0.01 * steps.mean():
+    if steps.size == 0 or np.ptp(steps) <= EVEN * steps.mean():
         ticks = np.asarray(MaxNLocator(5).tick_values(band_khz[0], band_khz[-1]))
     else:
         ticks = 2.0 ** np.arange(-5, 10)
@@ -246,7 +260,8 @@ def counts_against_truth(path: Path, recordings: pd.DataFrame) -> None:
             error = (rows["counted_calls"] - rows["true_calls"]).abs().mean()
             name = f"{_short(str(label))}: {error:.2f} calls off a recording on average"
             points = rows.groupby(["true_calls", "counted_calls"]).size().reset_index(name="n")
-            x = points["true_calls"] + 0.2 * (i - (len(labels) - 1) / 2)  # beside each other
+            apart = min(0.2, 0.8 / len(labels))
+            x = points["true_calls"] + apart * (i - (len(labels) - 1) / 2)  # beside each other
             y, areas = points["counted_calls"], 25 * points["n"]
             axes.scatter(x, y, s=areas, label=name, color=label_colour(i), alpha=0.8, linewidth=0)
         top = recordings[["true_calls", "counted_calls"]].max().max() if len(recordings) else 1
@@ -263,7 +278,9 @@ def count_error_by_threshold(path: Path, sweep: pd.DataFrame, chosen: Mapping[st
 
     Columns of ``sweep``: ``label``, ``threshold``, ``count_error`` (calls a recording).
     """
-    with _canvas(path, "Expected count error against the threshold") as (axes,):
+    height_in = 5.0 if len(chosen) <= MOST_WITHIN else 5.0 + 0.26 * len(chosen)
+    title = "Expected count error against the threshold"
+    with _canvas(path, title, height_in=height_in) as (axes,):
         in_order = sweep.sort_values("threshold", kind="stable")
         for i, (label, rows) in enumerate(in_order.groupby("label", sort=False)):
             name = f"{_short(str(label))}, chosen {chosen[str(label)]:.2f}"
@@ -271,6 +288,8 @@ def count_error_by_threshold(path: Path, sweep: pd.DataFrame, chosen: Mapping[st
                 rows["threshold"], rows["count_error"], ".-", color=label_colour(i), label=name
             )
             axes.axvline(chosen[str(label)], color=label_colour(i), linestyle="--", linewidth=1)
-        axes.legend(handles=axes.get_lines()[::2])
+        is_within, handles = len(chosen) <= MOST_WITHIN, axes.get_lines()[::2]
+        where: Any = {"handles": handles, "loc": "best" if is_within else "outside lower center"}
+        (axes if is_within else axes.figure).legend(**where)
         axes.set(xlabel="event threshold (score, 0 to 1)", xlim=(0, 1), ybound=(0, None))
         axes.set_ylabel("mean count error (calls a recording)")
