@@ -434,7 +434,7 @@ def test_what_nobody_hears_is_slowed_down(tmp_path):
     path = tmp_path / "bat.wav"
     sf.write(path, sound, rate_hz)
     wanted = Wanted(0, Event("bat", 0.4, 0.6, 0.5, 0.9), 20_000, 60_000)
-    look = Look(size=(360, 150), reach=2.0)
+    look = Look(size=(360, 150), reach=2.0, effort=4)
     (found,) = cut_events({"bat.wav": [wanted]}, {"bat.wav": path}, look, n_threads=1)
     heard, heard_hz = sf.read(io.BytesIO(found[0].sound))
     assert found[0].slowed == 10

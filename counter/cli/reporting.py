@@ -26,7 +26,7 @@ from counter.report.season import DAY, HOUR, SITE, read_bands, read_places, read
 from counter.report.view import make_report
 
 CARD_FILE = "model_card.md"
-_LOOK = Look(size=(360, 150), reach=2.0)
+_LOOK = Look(size=(360, 150), reach=2.0, effort=4)
 # Mail and shared folders take this; more is said, since it can be had smaller.
 _LARGE_BYTES = 15_000_000
 

@@ -27,6 +27,7 @@ from counter.review.serve import At, find_port, serve
 from counter.review.shelf import Shelf
 from counter.review.sources import clip_items, event_items, stretch_items
 from counter.review.store import Store
+from counter.review.visit import MOST_LETTERS
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _serve(
         title=results.files.folder.name,
         material=material,
         bench=bench,
-        reviewer=options.reviewer or getpass.getuser(),
+        reviewer=(options.reviewer or _user())[:MOST_LETTERS],
         token=options.token or "",
     )
     place = At(options.address, find_port(options.address, options.port), options.browser)
@@ -137,6 +138,14 @@ def _serve(
         soft_wrap=True,
     )
     serve(desk, place)
+
+
+def _user() -> str:
+    """The user's name; in some containers nobody has one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "reviewer"
 
 
 def _check_extra() -> None:

@@ -44,10 +44,13 @@ class Look:
         Width and height of the picture, pixels.
     reach : float
         Upper end of the picture, as a multiple of the band's; no sound reaches further.
+    effort : int
+        Put into small files, 0 (quick) to 6.
     """
 
     size: tuple[int, int]
     reach: float
+    effort: int
 
     def view(self, one: Wanted, own_rate_hz: int) -> SpectrogramView:
         """What is drawn of an event; ``own_rate_hz`` is the recording's."""
@@ -156,49 +159,68 @@ def cut_events(
         Of one recording: each event's cutting, or in words why there is none, by row.
     """
 
-    def one(item: tuple[str, Sequence[Wanted]]) -> Found:
-        file = files.get(item[0])
-        if file is None:
-            return dict.fromkeys((one.row for one in item[1]), "The recording is not there.")
-        return _cut_recording(str(file), item[1], look)
+    def all_of(item: tuple[str, Sequence[Wanted]]) -> Found:
+        one_by_one = cut_recording(files.get(item[0]), item[1], look)
+        return {row: found for some in one_by_one for row, found in some.items()}
 
     with ThreadPoolExecutor(n_threads, thread_name_prefix="cut") as pool:
-        yield from pool.map(one, wanted.items())
+        yield from pool.map(all_of, wanted.items())
 
 
-def _cut_recording(file: str, wanted: Sequence[Wanted], look: Look) -> Found:
-    found: Found = {}
+def cut_recording(file: object | None, wanted: Sequence[Wanted], look: Look) -> Iterator[Found]:
+    """Cut events of one recording, each as soon as it is read.
+
+    Parameters
+    ----------
+    file : path or URL, or None
+        Where the recording is; None where it is gone.
+    wanted : sequence of Wanted
+        Its events.
+    look : Look
+        How they are drawn.
+
+    Yields
+    ------
+    dict
+        Some of them: the cutting, or in words why there is none, by row.
+    """
+    if file is None:
+        yield dict.fromkeys((one.row for one in wanted), "The recording is not there.")
+        return
     for rate_hz in sorted({one.rate_hz for one in wanted}):
         of_rate = sorted((one for one in wanted if one.rate_hz == rate_hz), key=_begin_s)
-        found.update(_cut_at(file, rate_hz, of_rate, look))
-    return found
+        yield from _cut_at(str(file), rate_hz, of_rate, look)
 
 
 def _begin_s(one: Wanted) -> float:
     return one.span_s()[0]
 
 
-def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted], look: Look) -> Found:
+def _cut_at(file: str, rate_hz: int, wanted: Sequence[Wanted], look: Look) -> Iterator[Found]:
     samples = Timebase(rate_hz, 1).samples
     spans = [(samples(begin_s), samples(end_s)) for begin_s, end_s in map(Wanted.span_s, wanted)]
-    found: Found = {one.row: "The recording ends before." for one in wanted}
+    n_done = 0
     try:
         own_rate_hz = probe(file).sample_rate_hz
         clips = seek_spans(file, rate_hz, spans)
         for one, (first, _), clip in zip(wanted, spans, clips, strict=True):
-            if len(clip):
-                found[one.row] = _cutting(one, first, clip, look.view(one, own_rate_hz))
+            view = look.view(one, own_rate_hz)
+            ends = "The recording ends before."
+            yield {one.row: _cutting(one, first, clip, (view, look)) if len(clip) else ends}
+            n_done += 1
     except (AudioError, sf.LibsndfileError, OSError) as error:
         why = f"The recording cannot be read: {' '.join(str(error).split())}"
-        found.update((row, why) for row, one in found.items() if isinstance(one, str))
-    return found
+        yield dict.fromkeys((one.row for one in wanted[n_done:]), why)
 
 
-def _cutting(one: Wanted, first: int, clip: FloatArray, view: SpectrogramView) -> Cutting:
+def _cutting(
+    one: Wanted, first: int, clip: FloatArray, drawn: tuple[SpectrogramView, Look]
+) -> Cutting:
+    view, look = drawn
     rate_hz = one.rate_hz
     shades, contrast = spectrogram_shades(clip, view)
     return Cutting(
-        picture=_webp(shades),
+        picture=_webp(shades, look.effort),
         sound=_mp3(clip, rate_hz // one.slowed),
         start_s=first / rate_hz,
         end_s=(first + len(clip)) / rate_hz,
@@ -208,10 +230,10 @@ def _cutting(one: Wanted, first: int, clip: FloatArray, view: SpectrogramView) -
     )
 
 
-def _webp(shades: NDArray[np.uint8]) -> bytes:
+def _webp(shades: NDArray[np.uint8], effort: int) -> bytes:
     image = Image.fromarray(palette()[shades])
     data = io.BytesIO()
-    image.save(data, "WEBP", quality=_WEBP_QUALITY, method=4)
+    image.save(data, "WEBP", quality=_WEBP_QUALITY, method=effort)
     return data.getvalue()
 
 

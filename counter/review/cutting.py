@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from counter.records import Event
-from counter.report.media import Found, Look, Wanted, cut_events
+from counter.report.media import Found, Look, Wanted, cut_recording
 from counter.review.material import Band, Material
 from counter.review.queue import Item, Items
 
 # Twice as large as it is shown, and up to twice as high a frequency.
-LOOK = Look(size=(1600, 400), reach=4.0)
+LOOK = Look(size=(1600, 400), reach=4.0, effort=0)
 SHOWN_REACH = 2.0
 # Where nothing says what was listened in.
 _BAND: Band = (0.0, 6000.0)
@@ -37,16 +38,13 @@ class ItemCutter:
     material: Material
 
     def __call__(self, rows: Sequence[int]) -> Iterator[Found]:
-        """Cut some, recording by recording; what cannot be cut is told in words."""
-        wanted: dict[str, list[Wanted]] = {}
-        files: dict[str, object] = dict(self.material.files)
+        """Cut some, one by one, each recording read once; what cannot be cut is told in words."""
+        wanted: dict[str | Path | None, list[Wanted]] = {}
         for item in map(self.items.item, rows):
-            name = item.key.recording
-            if item.cut is not None:
-                name = str(item.cut.file)
-                files[name] = item.cut.file
-            wanted.setdefault(name, []).append(self._wanted(item))
-        return cut_events(wanted, files, LOOK, n_threads=1)
+            file = item.cut.file if item.cut else self.material.files.get(item.key.recording)
+            wanted.setdefault(file, []).append(self._wanted(item))
+        for file, of_it in wanted.items():
+            yield from cut_recording(file, of_it, LOOK)
 
     def _wanted(self, item: Item) -> Wanted:
         band = band_of(item, self.material.bands)

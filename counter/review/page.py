@@ -11,7 +11,7 @@ from counter.review.desk import Bench, Desk
 from counter.review.message import message
 from counter.review.queue import ALL, AS_WRITTEN, EVENT, OPEN, ORDERS, Wish
 from counter.review.store import VERDICTS
-from counter.review.visit import Visit
+from counter.review.visit import MOST_LETTERS, Visit
 
 _HERE = Path(__file__).parent
 _VISIT, _ANSWER = "visit", "item"
@@ -23,7 +23,7 @@ def show(desk: Desk) -> None:
 
     bench = desk.bench
     with st.sidebar:
-        reviewer = st.text_input("Your name", value=desk.reviewer, max_chars=60).strip()
+        reviewer = st.text_input("Your name", value=desk.reviewer, max_chars=MOST_LETTERS).strip()
         wish = _wish(bench)
         _show_agreement(bench)
     if not reviewer:

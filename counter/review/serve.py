@@ -87,6 +87,8 @@ def _options(place: At) -> dict[str, object]:
         "server_maxMessageSize": _MESSAGE_MB,
         "global_developmentMode": False,
         "runner_magicEnabled": False,
+        # a collection behind every answer would take longer than the answer
+        "runner_postScriptGC": False,
     }
     # else as Streamlit finds out: where there is a screen
     return told if place.opens_browser else {**told, "server_headless": True}

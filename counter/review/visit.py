@@ -23,7 +23,9 @@ _RENEW_EVERY = 4
 _PAUSE_S, _PACE_OF = 120.0, 5
 # Never the same for two visits, nor after the server was started anew.
 _SHOWN = itertools.count(secrets.randbits(40))
-_MOST_CALLS, _MOST_LETTERS = 9999, 60
+# Of a name or a label.
+MOST_LETTERS = 60
+_MOST_CALLS = 9999
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Visit:
             is_count = isinstance(calls, int) and 0 <= calls <= _MOST_CALLS
             return Said(COUNTED, calls=calls) if verdict == COUNTED and is_count else None
         if verdict == OTHER:
-            label = " ".join(str(given.get("other", "")).split())[:_MOST_LETTERS]
+            label = " ".join(str(given.get("other", "")).split())[:MOST_LETTERS]
             is_known = label in self.bench.labels
             return Said(OTHER, label) if label and (is_known or self.bench.is_free) else None
         return Said(verdict) if verdict in (YES, NO) else None
