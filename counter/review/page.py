@@ -93,8 +93,9 @@ def _show_progress(visit: Visit) -> None:
 
     n_items, n_done = len(visit.bench.items), len(visit.own)
     text = f"{n_done} of {n_items} answered, {visit.walk.n_left} left here"
-    if visit.left_s is not None:
-        text += f", about {max(1, round(visit.left_s / 60))} min"
+    if (left_s := visit.left_s) is not None:
+        minutes = max(1, round(left_s / 60))
+        text += f", about {minutes} min" if minutes < 90 else f", about {minutes / 60:.0f} h"
     st.progress(n_done / n_items if n_items else 0.0, text=text)
 
 
