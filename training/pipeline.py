@@ -32,6 +32,8 @@ BESIDE_SHARE, BESIDE_GAP_S, BESIDE_DB = 0.5, (0.05, 1.5), (0.0, 12.0)
 INVENTED_SHARE = 0.6
 # A call cut by the edge is one from this visible share on, and no background from the lower on.
 VISIBLE_CALL, VISIBLE_LEAST = 0.6, 0.25
+# This share of calls is heard once more, so soon before or after: short pauses are pauses too.
+AGAIN_SHARE, AGAIN_GAP_S = 0.4, (0.3, 2.0)
 # Score frames next to a laid clip's edges on which nothing is asked of the network.
 MARGIN_FRAMES = 2
 IGNORED = -1.0
@@ -77,12 +79,14 @@ class WindowMaker:
         bed, level = self._bed(seed, draws)
         sound, laid, call = self._foreground(clip, draws, is_call | ~is_of_call)
         sound = self._with_pieces(sound, clip, seed, (is_call, *laid))
+        sound, *again = self._with_another(sound, clip, seed, (is_call, *laid))
         gain = self._gain(clip, draws[7], level) * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         augment = self.augment
         gain_db = augment.gain_low_db + draws[1] * (augment.gain_high_db - augment.gain_low_db)
         mix = (bed + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
-        return mix, self._targets(laid, call, label)
+        asked = self._asked(laid, call), self._asked(*again)
+        return mix, self._targets(asked, label)
 
     @property
     def _n_blocks(self) -> int:
@@ -145,14 +149,40 @@ class WindowMaker:
         clip, start, stop = (tf.gather(x, some) for x in (clip, start, stop))
         draws = tf.unstack(tf.gather(draws, some, axis=1)[:5])
         first, kept = self._piece(clip, draws[0], draws[1])
-        gap_s = BESIDE_GAP_S[0] + (BESIDE_GAP_S[1] - BESIDE_GAP_S[0]) * draws[2]
-        gap = tf.cast(gap_s * self.sample_rate_hz, tf.int32)
-        before, after = start - gap - kept * BLOCK, stop + gap
-        begin = tf.where(draws[3] < 0.5, before, after) // BLOCK
+        begin = self._beside(start, stop, kept, (draws[2], draws[3], BESIDE_GAP_S))
         lower_db = BESIDE_DB[0] + (BESIDE_DB[1] - BESIDE_DB[0]) * draws[4]
         pieces = self.bank.laid(clip, (first, kept), begin, self._n_blocks)[:, : self.n_samples]
         pieces *= 10.0 ** (-lower_db / 20.0)[:, None]
         return tf.tensor_scatter_nd_add(sound, some[:, None], pieces)
+
+    def _with_another(
+        self, sound: Any, clip: Any, seed: Any, calls: tuple[Any, Any, Any]
+    ) -> tuple[Any, Any, Any]:
+        """Some calls with the same clip once more: sound, and its ends as ``_foreground`` has them.
+
+        ``calls``: as in ``_with_pieces``. The ends lie outside of a window that has no other call.
+        """
+        draws = tf.unstack(tf.random.stateless_uniform([3, tf.shape(clip)[0]], seed + [7, 0]))
+        is_call, start, stop = calls
+        is_again, length = is_call & (draws[2] < AGAIN_SHARE), tf.gather(self.bank.lengths, clip)
+        begin = self._beside(start, stop, length, (draws[0], draws[1], AGAIN_GAP_S))
+        begin = tf.where(is_again, begin, 2 * self._n_blocks)
+        some = tf.where(is_again)[:, 0]
+        again, first, kept = (tf.gather(x, some) for x in (clip, begin, length))
+        laid = self.bank.laid(again, (tf.zeros_like(kept), kept), first, self._n_blocks)
+        sound = tf.tensor_scatter_nd_add(sound, some[:, None], laid[:, : self.n_samples])
+        call = (begin + tf.gather(x, clip) for x in (self.bank.call_starts, self.bank.call_stops))
+        ends = [x * BLOCK for x in (begin, begin + length, *call)]
+        return sound, ends[:2], ends[2:]
+
+    def _beside(self, start: Any, stop: Any, n_blocks: Any, how: tuple[Any, Any, Any]) -> Any:
+        """Block at which so many begin that shall stand before or after a clip.
+
+        ``how``: two shares drawn, of the gap and of the side, and the range of the gap in seconds.
+        """
+        share, side, (least_s, most_s) = how
+        gap = tf.cast((least_s + (most_s - least_s) * share) * self.sample_rate_hz, tf.int32)
+        return tf.where(side < 0.5, start - gap - n_blocks * BLOCK, stop + gap) // BLOCK
 
     def _piece(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
         """First block, and number of blocks, of a piece from anywhere in each clip's call."""
@@ -167,8 +197,12 @@ class WindowMaker:
         snr_db = augment.snr_low_db + drawn * (augment.snr_high_db - augment.snr_low_db)
         return 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
 
-    def _targets(self, laid: Sequence[Any], call: Sequence[Any], label: Any) -> Any:
-        """See ``__call__``; nothing is asked of what stands in a call's clip beside the call."""
+    def _asked(self, laid: Sequence[Any], call: Sequence[Any]) -> Any:
+        """For each frame 1 in a call, 0 far from its clip, and ``IGNORED`` in between.
+
+        ``laid`` and ``call``: between which samples the clip stands, and the call in it. Of a call
+        that is mostly out of the window nothing is asked.
+        """
         n_frames = self.n_samples // self.frame_samples
         centre = (tf.range(n_frames) * 2 + 1) * self.frame_samples // 2
         margin = MARGIN_FRAMES * self.frame_samples
@@ -180,8 +214,12 @@ class WindowMaker:
         visible = tf.minimum(stop, self.n_samples) - tf.maximum(start, 0)
         share = tf.cast(visible, tf.float32) / tf.cast(stop - start, tf.float32)
         is_asked = inside & in_call & (share >= VISIBLE_CALL)[:, None]
-        is_left = inside | near[0] | near[1]
-        column = tf.where(is_asked, 1.0, tf.where(is_left, IGNORED, 0.0))
+        return tf.where(is_asked, 1.0, tf.where(inside | near[0] | near[1], IGNORED, 0.0))
+
+    def _targets(self, asked: tuple[Any, Any], label: Any) -> Any:
+        """See ``__call__``: a call where either is one, and nothing where either asks nothing."""
+        highest, lowest = tf.maximum(*asked), tf.minimum(*asked)
+        column = tf.where(highest == 1.0, 1.0, lowest)
         mine = tf.range(self.n_labels) == label[:, None]
         return column[:, :, None] * tf.cast(mine, tf.float32)[:, None, :]
 
