@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.estimators import Forest, Neighbours, forest, neighbours
-from training.settings import ForestSettings, NeighboursSettings
+from training.estimators import Forest, forest, kernel, neighbours
+from training.settings import ForestSettings, KernelSettings, NeighboursSettings
 
 N_VALUES, N_CLASSES = 7, 4
 
@@ -53,9 +53,25 @@ def test_neighbours_are_those_of_scikit_learn(n_neighbours):
     layer = neighbours(
         NeighboursSettings(kind="neighbours", n_neighbours=n_neighbours), values, columns, 0
     )
-    assert isinstance(layer, Neighbours)
     reference = make_pipeline(
         StandardScaler(), KNeighborsClassifier(min(n_neighbours, len(values)))
     ).fit(values, columns)
     unseen, _ = labelled(300, seed=1)
     np.testing.assert_allclose(layer(unseen), reference.predict_proba(unseen), atol=1e-6)
+
+
+def test_a_kernel_is_the_ridge_of_scikit_learn_as_scores():
+    from sklearn.kernel_ridge import KernelRidge
+    from sklearn.preprocessing import StandardScaler
+
+    settings = KernelSettings(kind="kernel", sharpness=2.0, penalty=0.05)
+    values, columns = labelled(200)
+    layer = kernel(settings, values, columns, 0)
+    scaler = StandardScaler().fit(values)
+    reference = KernelRidge(alpha=0.05, kernel="rbf", gamma=2.0 / N_VALUES)
+    reference.fit(scaler.transform(values), np.eye(N_CLASSES)[columns])
+    unseen, _ = labelled(300, seed=1)
+    said = np.clip(reference.predict(scaler.transform(unseen)), 0, 1)
+    said /= np.maximum(said.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(layer(unseen), said, atol=1e-3)
+    assert np.asarray(layer(unseen)).sum(axis=1).max() <= 1 + 1e-6

@@ -48,11 +48,12 @@ def classes_of(name):
 
 def write_classes(folder, name, n_sources=4):
     labels, background = classes_of(name)
+    duration_s = max(CLIP_S, 0.3 + getattr(settings_of(name).network, "window_s", 0))
     for number, path in enumerate([*labels.values(), *background]):
         (folder / path).mkdir(parents=True)
         for source in range(n_sources):
             clip = folder / path / f"{Path(path).name}{source}-1.wav"
-            write(clip, sound_of(number, source), RATE_HZ, subtype="PCM_16")
+            write(clip, sound_of(number, source, duration_s), RATE_HZ, subtype="PCM_16")
     return labels, background
 
 

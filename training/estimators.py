@@ -1,4 +1,4 @@
-"""Forests and neighbours: fitted by scikit-learn, kept as a graph of TensorFlow operations.
+"""Forests, neighbours and kernels: fitted by scikit-learn, kept as operations of TensorFlow.
 
 What a bundle holds is ``model.tflite`` as of any network, front end included: nothing pickled, and
 nothing of scikit-learn where it is scanned.
@@ -15,8 +15,8 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import accuracy_score, log_loss
-from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from counter.records import FloatArray
@@ -25,6 +25,7 @@ from training.fit import Progress
 from training.settings import (
     ForestSettings,
     FrontEndSettings,
+    KernelSettings,
     NeighboursSettings,
     TrainSettings,
     WindowNetworkSettings,
@@ -37,6 +38,8 @@ from training.windows import clip_windows
 
 # Windows that go through the front end at once; bounds memory.
 BATCH = 64
+# Of a class in the loss that is told: a forest is sure of what it was fitted on.
+LEAST_SHARE = 1e-3
 Columns = NDArray[np.int64]
 
 
@@ -85,46 +88,91 @@ class Forest(keras.layers.Layer):
         return ops.mean(tf.gather(self._shares, at), axis=1)
 
 
+class _Points(keras.layers.Layer):
+    """What keeps training windows and asks how far others are, each value by its deviation."""
+
+    def __init__(self, scaler: Any, points: FloatArray, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._mean = _constant(scaler.mean_, np.float32)
+        self._scale = _constant(scaler.scale_, np.float32)
+        exact = points.astype(np.float64)
+        self._points = _constant(2 * exact.T, np.float32)
+        self._squares = _constant(np.square(exact).sum(axis=1), np.float32)
+
+    def far(self, values: Any) -> Any:
+        """Squared Euclidean distances, (n_windows, n_values) -> (n_windows, n_points)."""
+        scaled = (values - self._mean) / self._scale
+        own = ops.sum(ops.square(scaled), axis=1, keepdims=True)
+        return own + self._squares - ops.matmul(scaled, self._points)
+
+
 @keras.saving.register_keras_serializable("callcount")
-class Neighbours(keras.layers.Layer):
+class Neighbours(_Points):
     """The nearest of the training windows: a matrix product and the top of each row.
 
     Input: float32, shape (n_windows, n_values). Output: (n_windows, n_classes), shares of classes
-    among the nearest by Euclidean distance, each value in units of its deviation, as
-    ``KNeighborsClassifier.predict_proba``; of windows equally far, the first of training count.
+    among the nearest by Euclidean distance, as ``KNeighborsClassifier.predict_proba``; of windows
+    equally far, the first of training count.
 
     Parameters
     ----------
     scaler : StandardScaler
-    neighbours : KNeighborsClassifier
-        Fitted on scaled values and classes 0 to ``n_classes - 1``.
-    windows, columns : array
-        What it was fitted on, shape (n_points, n_values) and (n_points,).
+    points : array of float32, shape (n_points, n_values)
+        Training windows, scaled.
+    columns : array of int, shape (n_points,)
+        Class of each, 0 to ``n_classes - 1``, every one there.
+    n_nearest : int
     """
 
     def __init__(
-        self, scaler: Any, neighbours: Any, windows: FloatArray, columns: Columns, **kwargs: Any
+        self, scaler: Any, points: FloatArray, columns: Columns, n_nearest: int, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
-        self._nearest = neighbours.n_neighbors
-        self._mean = _constant(scaler.mean_, np.float32)
-        self._scale = _constant(scaler.scale_, np.float32)
-        points = windows.astype(np.float64)
-        self._points = _constant(2 * points.T, np.float32)
-        self._squares = _constant(np.square(points).sum(axis=1), np.float32)
-        self._classes = _constant(np.eye(len(neighbours.classes_))[columns], np.float32)
+        super().__init__(scaler, points, **kwargs)
+        self._nearest = n_nearest
+        self._classes = _constant(_one_hot(columns), np.float32)
 
     def call(self, values: Any) -> Any:
         """Shares of classes; see the class."""
-        scaled = (values - self._mean) / self._scale
-        # |x - p|^2 but for |x|^2, which is the same for all points.
-        nearness = ops.matmul(scaled, self._points) - self._squares
-        nearest = ops.top_k(nearness, self._nearest)[1]
+        nearest = ops.top_k(-self.far(values), self._nearest)[1]
         return ops.mean(tf.gather(self._classes, nearest), axis=1)
+
+
+@keras.saving.register_keras_serializable("callcount")
+class Kernel(_Points):
+    """Kernel ridge regression on the classes: each training window votes, the nearer the more.
+
+    Input: float32, shape (n_windows, n_values). Output: (n_windows, n_classes): what
+    ``KernelRidge.predict`` says of 1 for a window's class and 0 for others, which least squares
+    draw to the classes' probabilities, cut to 0 to 1 and, where they sum to more than 1, divided by
+    the sum.
+
+    Parameters
+    ----------
+    scaler : StandardScaler
+    points : array of float32, shape (n_points, n_values)
+        Training windows, scaled.
+    ridge : KernelRidge
+        Fitted on these with the kernel ``rbf``.
+    """
+
+    def __init__(self, scaler: Any, points: FloatArray, ridge: Any, **kwargs: Any) -> None:
+        super().__init__(scaler, points, **kwargs)
+        self._fade = np.float32(-ridge.gamma)
+        self._votes = _constant(ridge.dual_coef_, np.float32)
+
+    def call(self, values: Any) -> Any:
+        """Scores of classes; see the class."""
+        said = ops.matmul(ops.exp(self._fade * self.far(values)), self._votes)
+        shares = ops.clip(said, 0, 1)
+        return shares / ops.maximum(ops.sum(shares, axis=1, keepdims=True), 1)
 
 
 def _constant(values: Any, kind: Any) -> Any:
     return ops.convert_to_tensor(np.asarray(values).astype(kind))
+
+
+def _one_hot(columns: Columns) -> NDArray[np.float64]:
+    return np.eye(columns.max() + 1)[columns]
 
 
 def _child(children: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -154,16 +202,31 @@ def forest(settings: ForestSettings, values: FloatArray, columns: Columns, seed:
 def neighbours(
     settings: NeighboursSettings, values: FloatArray, columns: Columns, seed: int
 ) -> Any:
-    """Keep every window; ``seed`` has nothing to decide."""
+    """Keep every window, or ask all where there are fewer; ``seed`` has nothing to decide."""
     scaler = StandardScaler().fit(values)
-    scaled = scaler.transform(values).astype(np.float32)
     n_nearest = min(settings.n_neighbours, len(values))
-    fitted = KNeighborsClassifier(n_nearest).fit(scaled, columns)
-    return Neighbours(scaler, fitted, scaled, columns, name="neighbours")
+    return Neighbours(scaler, _scaled(scaler, values), columns, n_nearest, name="neighbours")
+
+
+def kernel(settings: KernelSettings, values: FloatArray, columns: Columns, seed: int) -> Any:
+    """Give every window its votes; ``seed`` has nothing to decide."""
+    scaler = StandardScaler().fit(values)
+    scaled = _scaled(scaler, values)
+    gamma = settings.sharpness / values.shape[1]
+    ridge = KernelRidge(alpha=settings.penalty, kernel="rbf", gamma=gamma)
+    return Kernel(scaler, scaled, ridge.fit(scaled, _one_hot(columns)), name="kernel")
+
+
+def _scaled(scaler: Any, values: FloatArray) -> FloatArray:
+    return np.asarray(scaler.transform(values), dtype=np.float32)
 
 
 # Way of fitting by ``network.kind``: settings, values, columns, seed -> a layer.
-ESTIMATORS: dict[str, Callable[..., Any]] = {"forest": forest, "neighbours": neighbours}
+ESTIMATORS: dict[str, Callable[..., Any]] = {
+    "forest": forest,
+    "neighbours": neighbours,
+    "kernel": kernel,
+}
 
 
 def fit_estimator(
@@ -212,7 +275,7 @@ def _windows(clips: ClipSet, layer: Any, shape: WindowShape) -> tuple[FloatArray
 def _judged(shares: Any, known: tuple[FloatArray, Columns], prefix: str) -> dict[str, float]:
     """Loss, and accuracy of validation, over windows."""
     values, columns = known
-    said = np.asarray(shares(values), dtype=np.float64)
+    said = np.maximum(np.asarray(shares(values), dtype=np.float64), LEAST_SHARE)
     said /= said.sum(axis=1, keepdims=True)
     every = np.arange(said.shape[1])
     row = {f"{prefix}loss": float(log_loss(columns, said, labels=every))}

@@ -131,7 +131,17 @@ class NeighboursSettings(EstimatorSettings):
     n_neighbours: int = Field(5, ge=1, le=1000, description="how many of the nearest are asked")
 
 
-Estimator = ForestSettings | NeighboursSettings
+class KernelSettings(EstimatorSettings):
+    """One vector to scores: kernel ridge regression, a smooth vote of all training windows."""
+
+    kind: Literal["kernel"] = Field(description="smooth vote of all training windows")
+    sharpness: float = Field(
+        0.3, gt=0, le=100, description="how fast a vote fades with the mean square difference"
+    )
+    penalty: float = Field(0.1, gt=0, le=1000, description="on the squares of the votes")
+
+
+Estimator = ForestSettings | NeighboursSettings | KernelSettings
 WindowNetwork = WaveformCnnSettings | Cnn2dSettings | MfccConvSettings | DenseSettings
 Network = Annotated[NetworkSettings | WindowNetwork | Estimator, Field(discriminator="kind")]
 

@@ -20,6 +20,7 @@ from training.frontkinds import (
 from training.netkinds import (
     EstimatorSettings,
     ForestSettings,
+    KernelSettings,
     NeighboursSettings,
     Network,
     NetworkSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "FitSettings",
     "ForestSettings",
     "FrontEndSettings",
+    "KernelSettings",
     "MfccSettings",
     "NeighboursSettings",
     "NetworkSettings",
