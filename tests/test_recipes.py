@@ -73,7 +73,8 @@ def test_there_is_a_recipe_for_every_front_end_and_network():
 
     every = [settings_of(name) for name in NAMES]
     kinds = {one.kind for settings in every for one in settings.models.values()}
-    assert kinds == set(WINDOW_FRONT_ENDS)
+    # A network from elsewhere has to be on disk: tests/test_transfer.py makes one.
+    assert kinds == set(WINDOW_FRONT_ENDS) - {"pretrained"}
     assert {settings.network.kind for settings in every} >= {"conv", *WINDOW_NETWORKS}
     assert all(issubclass(type(x), FrontEndSettings) for s in every for x in s.models.values())
     windowed = [one.network for one in every if one.has_windows]

@@ -18,6 +18,7 @@ from counter.records import FloatArray
 from training.fit import Trained
 from training.fitting import Model
 from training.frontends import LogBands
+from training.frontkinds import PretrainedSettings
 from training.litertrun import scorer
 from training.savedmodel import packed
 from training.windowfronts import window_front_end
@@ -97,13 +98,19 @@ def export(
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         full_model(trained).export(folder, verbose=False)
         contents = {"float32": _convert(folder)}
-        if trained.network.trainable_weights:  # a forest has none to be made smaller
+        if _has_int8(trained):
             contents["int8"] = _convert_int8(folder, sounds, ops)
     tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
     return [
         _checked(variant, content, trained, clips, tolerances[variant])
         for variant, content in contents.items()
     ]
+
+
+def _has_int8(trained: Model) -> bool:
+    """A forest has no weights to be made smaller; a network from elsewhere stays as it is."""
+    is_own = not isinstance(trained.front_end, PretrainedSettings)
+    return is_own and bool(trained.network.trainable_weights)
 
 
 def full_model(trained: Model) -> Any:

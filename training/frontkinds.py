@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -43,6 +44,11 @@ class FrontEndSettings(Settings):
     def gives(self) -> str:
         """``BANDS``, ``VECTOR`` or ``SAMPLES``."""
         return BANDS
+
+    @property
+    def step_samples(self) -> int:
+        """What a window is a whole number of."""
+        return 1 if self.gives == SAMPLES else self.hop_samples
 
     def told(self) -> str:
         """What it makes, for the model card."""
@@ -157,7 +163,41 @@ class SpectrumMeanSettings(FrontEndSettings):
         return f"mean of {self.window_samples // 2 + 1} bins"
 
 
+class PretrainedSettings(FrontEndSettings):
+    """Samples to the embedding of a network that was trained elsewhere; see docs/transfer.md.
+
+    Band and spectra serve to measure how loud calls are.
+    """
+
+    kind: Literal["pretrained"] = Field(description="embeddings of a network on disk")
+    path: str = Field(description="folder of a SavedModel; not changed, and not trained further")
+    signature: str = Field("serving_default", description="which of its functions")
+    output: str | None = Field(None, description="name of its output that is the embedding")
+    peak: float | None = Field(
+        None, gt=0, le=1, description="what the loudest sample of each window is scaled to"
+    )
+
+    @property
+    def gives(self) -> str:
+        """``VECTOR``."""
+        return VECTOR
+
+    @property
+    def step_samples(self) -> int:
+        """1: the network's own window may be of any length."""
+        return 1
+
+    def told(self) -> str:
+        """What it makes, for the model card."""
+        return f"embeddings by {PurePath(self.path).name}"
+
+
 FrontEnd = Annotated[
-    BandSettings | WaveformSettings | MfccSettings | SpectrumMeanSettings | TextureSettings,
+    BandSettings
+    | WaveformSettings
+    | MfccSettings
+    | SpectrumMeanSettings
+    | TextureSettings
+    | PretrainedSettings,
     Field(discriminator="kind"),
 ]

@@ -162,7 +162,7 @@ class WindowShape:
     @classmethod
     def of(cls, front_end: FrontEndSettings, network: WindowNetworkSettings) -> WindowShape:
         """The nearest whole number of the front end's hops, and a hop that fits it."""
-        step = 1 if front_end.gives == SAMPLES else front_end.hop_samples
+        step = front_end.step_samples
         timebase = Timebase(front_end.sample_rate_hz, step)
         window = step * max(1, timebase.frames(network.window_s))
         hop = min(max(1, timebase.samples(network.hop_s)), window)

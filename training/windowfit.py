@@ -13,6 +13,8 @@ from counter.records import FloatArray
 from training.clipset import ClipSet
 from training.crops import CropMaker, Targets, training_crops
 from training.fit import Progress
+from training.frontkinds import PretrainedSettings
+from training.pretrained import embedder
 from training.settings import (
     CropSettings,
     FrontEndSettings,
@@ -45,7 +47,7 @@ def check_windows(settings: TrainSettings, front_end: FrontEndSettings, clips: C
     ClipError
         The window is longer than every clip.
     ConfigError
-        A transform of audiomentations that cannot be had.
+        A transform of audiomentations, or a pre-trained network, that cannot be had.
     """
     if not settings.has_windows:
         return
@@ -59,6 +61,8 @@ def check_windows(settings: TrainSettings, front_end: FrontEndSettings, clips: C
             f"longest lasts {longest / rate_hz:.3g} s.",
             "Lower network.window_s, or bring longer clips.",
         )
+    if isinstance(front_end, PretrainedSettings):
+        embedder(front_end, shape.window_samples)
 
 
 def fit_windows(

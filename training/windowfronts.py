@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from training.frontends import WindowBands
 from training.gate import gated, kept_frames
+from training.pretrained import Pretrained
 from training.settings import (
     FrontEndSettings,
     MfccSettings,
@@ -176,6 +177,7 @@ WINDOW_FRONT_ENDS: dict[str, type[keras.layers.Layer]] = {
     "waveform": Waveform,
     "mfcc": Mfcc,
     "stft-mean": SpectrumMean,
+    "pretrained": Pretrained,
     "texture": Texture,
 }
 
