@@ -666,6 +666,7 @@ def read_sample_hash(path):
         ("evil.example:8501", False),
         ("127.0.0.1.evil.example", False),
         ("", False),
+        ("[", False),
     ],
 )
 def test_a_foreign_name_for_this_machine_is_refused(host, is_here):

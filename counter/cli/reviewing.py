@@ -20,7 +20,7 @@ from counter.report.season import Place, read_bands, read_places
 from counter.review.agreement import agreements
 from counter.review.cutting import ItemCutter
 from counter.review.desk import Bench, Desk
-from counter.review.gate import is_loopback
+from counter.review.gate import LOOPBACK
 from counter.review.material import Material
 from counter.review.queue import CLIP, Items
 from counter.review.serve import At, find_port, serve
@@ -157,7 +157,7 @@ def _check_extra() -> None:
 
 
 def _check_address(options: ReviewOptions) -> None:
-    if not options.token and not is_loopback(options.address):
+    if not options.token and options.address not in LOOPBACK:
         raise CallcountError(
             f"--address {options.address} can be reached from other machines.",
             "Give a --token that every visitor needs, or leave --address out.",

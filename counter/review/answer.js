@@ -244,10 +244,11 @@ function start(root) {
 }
 
 export default function (component) {
-  const { parentElement: root, data, setTriggerValue } = component;
+  const { parentElement: root, data, setStateValue } = component;
   if (!held.has(root)) held.set(root, start(root));
   const me = held.get(root);
-  me.send = (said) => setTriggerValue("answer", said);
+  // not a trigger: of two that come together Streamlit keeps the later one alone
+  me.send = (said) => setStateValue("answer", said);
   me.hear(data);
   return () => { me.stop(); held.delete(root); };
 }

@@ -37,4 +37,7 @@ def is_let_in(desk: Desk) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether a host, perhaps with its port, is this machine as only it calls itself."""
-    return urlsplit(f"//{host}").hostname in LOOPBACK
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK
+    except ValueError:
+        return False

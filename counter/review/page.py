@@ -6,15 +6,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from counter.errors import CallcountError
 from counter.review.agreement import agreements
 from counter.review.desk import Bench, Desk
 from counter.review.message import message
-from counter.review.queue import ALL, AS_WRITTEN, EVENT, OPEN, ORDERS, Wish
-from counter.review.store import VERDICTS
+from counter.review.queue import ALL, AS_WRITTEN, EVENT, OPEN, ORDERS, Wish, verdicts_of
 from counter.review.visit import MOST_LETTERS, Visit
 
 _HERE = Path(__file__).parent
-_VISIT, _ANSWER = "visit", "item"
+_VISIT, _ANSWER, _TROUBLE = "visit", "item", "trouble"
 
 
 def show(desk: Desk) -> None:
@@ -43,7 +43,7 @@ def _wish(bench: Bench) -> Wish:
     items = bench.items
     sites = st.multiselect("Sites", items.sites) if len(items.sites) > 1 else []
     labels = st.multiselect("Labels", items.labels) if len(items.labels) > 1 else []
-    answer = st.selectbox("Show", [OPEN, ALL, *VERDICTS])
+    answer = st.selectbox("Show", [OPEN, ALL, *verdicts_of(items.kind)])
     scores, order = (0.0, 1.0), AS_WRITTEN
     if items.kind == EVENT:
         scores = st.slider("Scores", 0.0, 1.0, (0.0, 1.0), step=0.01)
@@ -58,7 +58,7 @@ def _show_agreement(bench: Bench) -> None:
     if st.toggle("Compare reviewers"):
         found = agreements(bench.store.newest(bench.items.kind))
         if found:
-            st.table([one.cells for one in found])
+            st.dataframe([one.cells for one in found], hide_index=True)
         else:
             st.caption("No two persons have answered the same yet.")
 
@@ -83,8 +83,14 @@ def _show_item(desk: Desk, visit: Visit) -> None:
     }
 
     def take() -> None:
-        visit.take(st.session_state[_ANSWER].get("answer"))
+        try:
+            visit.take(st.session_state[_ANSWER].get("answer"))
+        except CallcountError as error:
+            st.session_state[_TROUBLE] = str(error)
 
+    if trouble := st.session_state.pop(_TROUBLE, ""):
+        st.error("This answer was not stored.")
+        st.text(trouble)
     _component()(key=_ANSWER, data=told, on_answer_change=take)
 
 

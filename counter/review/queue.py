@@ -14,7 +14,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from counter.review.store import VERDICTS, Answer, Key, Said
+from counter.review.store import (
+    COUNTED,
+    NO,
+    OTHER,
+    UNSURE,
+    VERDICTS,
+    YES,
+    Answer,
+    Key,
+    Said,
+)
 
 EVENT, STRETCH, CLIP = "event", "stretch", "clip"
 # What is shown, by the person's own answer; and in which order.
@@ -193,6 +203,11 @@ class Wish:
     answer: str = OPEN
     order: str = AS_WRITTEN
     seed: int = 0
+
+
+def verdicts_of(kind: str) -> tuple[str, ...]:
+    """The answers that can be given to items of a kind."""
+    return (COUNTED, UNSURE) if kind == STRETCH else (YES, NO, UNSURE, OTHER)
 
 
 def own_answers(items: Items, newest: Iterable[Answer], reviewer: str) -> dict[int, Said]:

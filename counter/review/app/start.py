@@ -13,6 +13,8 @@ def main() -> None:
 
     desk = the_desk()
     st.set_page_config(page_title=f"callcount: {desk.title}", layout="wide")
+    # so that all of an item fits on a small laptop
+    st.html("<style>[data-testid=stMainBlockContainer] { padding-top: 4rem }</style>")
     if not is_let_in(desk):
         return
 
