@@ -491,14 +491,19 @@ class TestExport:
             starts_s = [items.item(row).start_s for row in rows]
             assert [one.start_s for one in told] == pytest.approx(starts_s, abs=0.001)
 
-    def test_all_answers_stand_in_one_table(self, work):
+    def test_all_answers_stand_in_one_table(self, work, capsys):
         answer_all(work, "ann", lambda item: {"verdict": YES})
         answer_all(work, "=ben", lambda item: {"verdict": UNSURE})
         assert self.export(work, "--reviewer", "ann") == 0
+        assert "reviewers differ" not in capsys.readouterr().err
         rows = rows_of(work / "out" / "answers.csv")
         assert len(rows) == 14
         assert {row["answer"] for row in rows if row["counts"] == "1"} == {YES}
         assert {row["reviewer"] for row in rows} == {"ann", "'=ben"}
+        shutil.rmtree(work / "out")
+        assert self.export(work) == 0
+        assert "reviewers differ about 7: the newest answer counts" in capsys.readouterr().err
+        assert rows_of(work / "out" / "truth.csv") == []
 
     def test_a_sample_corrects_the_counts(self, work, capsys):
         answer_all(

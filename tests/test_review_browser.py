@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from audio_files import write
@@ -292,6 +293,9 @@ def test_a_sample_behind_a_token_and_no_file_is_served(browser, scanned):
 
 
 def _check_that_no_file_is_served(url, scanned):
+    # no other address of this machine answers
+    with pytest.raises(OSError, match="refused|timed out"):
+        socket.create_connection(("127.0.0.2", urlsplit(url).port), timeout=5)
     table = (scanned / "r.csv").read_bytes()[:40]
     for path in (
         "r.csv",

@@ -15,7 +15,7 @@ from counter.cli.console import stderr, stdout
 from counter.cli.cutting import check_new, cut_clips
 from counter.cli.mining import clip_stem, mined_clip, mined_cuts
 from counter.cli.seasons import files_at
-from counter.errors import CallcountError
+from counter.errors import CallcountError, OutputError
 from counter.folders import new_folder
 from counter.mining.candidates import Candidate, Surroundings
 from counter.mining.choice import Pick
@@ -30,6 +30,7 @@ from counter.review.export import (
     fill_table,
     final_answers,
     heard_label,
+    n_disputed,
     stretch_cell,
     write_answers,
     write_calls,
@@ -83,7 +84,8 @@ def export_review(reviewed: Reviewed, export: Export) -> None:
     """
     check_new(export.output, "answers")
     items, store = reviewed.items, reviewed.store
-    final = final_answers(items, store.newest(items.kind), export.reviewer)
+    newest = store.newest(items.kind)
+    final = final_answers(items, newest, export.reviewer)
     if not final:
         who = f" by {export.reviewer}" if export.reviewer else ""
         known = ", ".join(store.reviewers()) or "nobody"
@@ -92,6 +94,8 @@ def export_review(reviewed: Reviewed, export: Export) -> None:
     with new_folder(export.output) as made:
         write_answers(made, items, store.every(items.kind), final)
         remarks = write(made, reviewed, final, export)
+    if export.reviewer is None and (n_differ := n_disputed(newest)):
+        remarks.append(f"reviewers differ about {n_differ}: the newest answer counts (--reviewer)")
     for remark in remarks:
         stderr().print(f"Note: {escape(remark)}", soft_wrap=True)
     told = f"{len(final)} of {len(items)} answered -> {export.output / ANSWERS}"
@@ -108,7 +112,7 @@ def _write_sample(made: Path, reviewed: Reviewed, final: Final, export: Export) 
 
     filled = made / sampletable.TABLE
     fill_table(table, filled, sampletable.COLUMNS, true_calls)
-    shutil.copyfile(table.parent / sampletable.PLAN, made / sampletable.PLAN)
+    _copy(table.parent / sampletable.PLAN, made / sampletable.PLAN)
     command = f"callcount estimate {reviewed.results.files.results}"
     return [f"to correct the counts: {command} {export.output / sampletable.TABLE}"]
 
@@ -124,11 +128,20 @@ def _write_mined(made: Path, reviewed: Reviewed, final: Final, export: Export) -
 
     fill_table(folder / minetable.TABLE, made / minetable.TABLE, minetable.COLUMNS, label)
     for name in (minetable.PLAN, minetable.HOW_TO, minetable.CLIPS, minetable.PICTURES):
-        if (folder / name).is_dir():
-            shutil.copytree(folder / name, made / name)
-        elif (folder / name).is_file():
-            shutil.copyfile(folder / name, made / name)
+        _copy(folder / name, made / name)
     return [f"to train: callcount train ... --reviewed {export.output}"]
+
+
+def _copy(there: Path, to: Path) -> None:
+    """Copy a file or folder, where it is there: pictures may have been thrown away."""
+    try:
+        if there.is_dir():
+            shutil.copytree(there, to)
+        elif there.is_file():
+            shutil.copyfile(there, to)
+    except (OSError, shutil.Error) as error:
+        why = " ".join(str(error).split())
+        raise OutputError(f"cannot copy {there}: {why}.") from error
 
 
 def _write_events(made: Path, reviewed: Reviewed, final: Final, export: Export) -> list[str]:

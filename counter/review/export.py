@@ -15,7 +15,7 @@ from counter.output.writing import write_csv
 from counter.records import Event, FileResult, Recording
 from counter.review.material import Band
 from counter.review.queue import Items
-from counter.review.store import NO, YES, Answer
+from counter.review.store import NO, YES, Answer, Key
 
 ANSWERS, TRUTH = "answers.csv", "truth.csv"
 CALLS_RAVEN, OTHERS_RAVEN = "calls.raven.txt", "no_calls.raven.txt"
@@ -56,6 +56,14 @@ def final_answers(
         if row is not None:
             found[row] = one
     return found
+
+
+def n_disputed(newest: Iterable[Answer]) -> int:
+    """How many items several persons have given different answers to."""
+    said: dict[Key, set[str]] = {}
+    for one in newest:
+        said.setdefault(one.key, set()).add(one.said.text)
+    return sum(len(texts) > 1 for texts in said.values())
 
 
 def write_answers(folder: Path, items: Items, every: Iterable[Answer], final: Final) -> None:

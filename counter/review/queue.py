@@ -37,6 +37,7 @@ AS_WRITTEN, DOUBTFUL, BEST, BY_CHANCE = (
 )
 ORDERS = (AS_WRITTEN, DOUBTFUL, BEST, BY_CHANCE)
 _NONE = 0
+_SEED = 0  # of what is drawn by chance: all persons get one order
 _CODES = {verdict: code for code, verdict in enumerate(VERDICTS, start=1)}
 
 Ints = NDArray[np.int64]
@@ -193,8 +194,6 @@ class Wish:
         ``OPEN``, ``ALL`` or one of ``store.VERDICTS``.
     order : str
         One of ``ORDERS``.
-    seed : int
-        Of ``BY_CHANCE``.
     """
 
     sites: tuple[str, ...] = ()
@@ -202,7 +201,6 @@ class Wish:
     scores: tuple[float, float] = (0.0, 1.0)
     answer: str = OPEN
     order: str = AS_WRITTEN
-    seed: int = 0
 
 
 def verdicts_of(kind: str) -> tuple[str, ...]:
@@ -247,7 +245,7 @@ def line_up(items: Items, own: Mapping[int, Said], wish: Wish) -> Ints:
     rows = np.flatnonzero(is_wanted)
     if wish.order == BY_CHANCE:
         # the lot of an item stays the same, whatever else is wanted
-        return rows[np.argsort(np.random.default_rng(wish.seed).random(len(items))[rows])]
+        return rows[np.argsort(np.random.default_rng(_SEED).random(len(items))[rows])]
     if wish.order in (DOUBTFUL, BEST):
         sign = 1 if wish.order == DOUBTFUL else -1
         return rows[np.argsort(sign * items.score[rows], kind="stable")]
