@@ -182,7 +182,7 @@ def with_overrides(data: Mapping[str, Any], assignments: list[str]) -> dict[str,
     ConfigError
         An assignment has no ``=``, or its path leads through something that is no mapping.
     """
-    result: dict[str, Any] = yaml.safe_load(yaml.safe_dump(dict(data))) or {}
+    result: dict[str, Any] = yaml.safe_load(yaml.safe_dump(dict(data), sort_keys=False)) or {}
     for assignment in assignments:
         key, sign, value = assignment.partition("=")
         if not sign or not key.strip():

@@ -72,6 +72,12 @@ def test_an_unknown_key_like_no_other_is_named_without_a_suggestion():
     assert "did you mean" not in message
 
 
+def test_set_leaves_labels_in_their_order():
+    labels = {"water": ["w"], "alarm": ["a"]}
+    settings = settled({"clips": {"labels": labels}}, "fit.epochs=3")
+    assert list(settings.clips.labels) == ["water", "alarm"]
+
+
 def test_set_is_judged_as_a_config_is():
     assert told({}, "fit.epoch=3") == told({"fit": {"epoch": 3}})
     assert told({}, "fit.epochs=0") == told({"fit": {"epochs": 0}})
