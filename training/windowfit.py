@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from training.frontkinds import PretrainedSettings
 from training.pretrained import embedder
 from training.settings import (
     CropSettings,
+    FitSettings,
     FrontEndSettings,
     TrainSettings,
     WindowNetworkSettings,
@@ -85,16 +87,11 @@ def fit_windows(
     maker = CropMaker.of(clips, crops, targets, shape.window_samples)
     windows = training_crops(maker, layer, settings.fit.batch_size, seed)
     features = tuple(windows.element_spec[0].shape)[1:]
-    network = WINDOW_NETWORKS[settings.network.kind](settings.network, features, targets.n_classes)
-    network.compile(
-        optimizer=keras.optimizers.AdamW(
-            schedule(settings.fit), weight_decay=settings.fit.weight_decay
-        ),
-        loss=_loss(targets, settings.fit.label_smoothing),
-        weighted_metrics=[_accuracy(targets)],
-    )
-    told = _Told(progress, MeanWeights(network, settings.fit))
-    network.fit(
+    asked = of_kind(settings.network, WindowNetworkSettings), settings.fit, features, targets
+    network, learner = _network(*asked), _learner(*asked)
+    _restart(learner, network)
+    told = _Told(progress, MeanWeights(learner, settings.fit))
+    learner.fit(
         windows,
         epochs=settings.fit.epochs,
         steps_per_epoch=settings.fit.steps_per_epoch,
@@ -103,6 +100,7 @@ def fit_windows(
         shuffle=False,  # it is drawn
         verbose=0,
     )
+    network.set_weights(learner.get_weights())
     scores = scoring(network, targets.n_labels, is_exclusive=targets.is_exclusive)
     return TrainedWindows(
         labels=clips.labels,
@@ -113,6 +111,36 @@ def fit_windows(
         history=told.history,
         has_background=targets.has_background or not targets.is_exclusive,
     )
+
+
+def _network(
+    network: WindowNetworkSettings, fit: FitSettings, features: tuple[int, ...], targets: Targets
+) -> Any:
+    return WINDOW_NETWORKS[network.kind](network, features, targets.n_classes)
+
+
+# The folds of one training share what was traced, which takes seconds.
+@lru_cache(maxsize=2)
+def _learner(
+    network: WindowNetworkSettings, fit: FitSettings, features: tuple[int, ...], targets: Targets
+) -> Any:
+    """A network to train on, again and again."""
+    learner = _network(network, fit, features, targets)
+    learner.compile(
+        optimizer=keras.optimizers.AdamW(schedule(fit), weight_decay=fit.weight_decay),
+        loss=_loss(targets, fit.label_smoothing),
+        weighted_metrics=[_accuracy(targets)],
+    )
+    learner.optimizer.build(learner.trainable_variables)
+    return learner
+
+
+def _restart(learner: Any, network: Any) -> None:
+    """Begin anew from the weights of another network of that kind, and its dropout's seeds."""
+    for own, other in zip(learner.variables, network.variables, strict=True):
+        own.assign(other)
+    for variable in learner.optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
 
 
 def _loss(targets: Targets, smoothing: float) -> Any:
