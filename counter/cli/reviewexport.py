@@ -17,8 +17,9 @@ from counter.cli.mining import clip_stem, mined_clip, mined_cuts
 from counter.cli.seasons import files_at
 from counter.errors import CallcountError, OutputError
 from counter.folders import new_folder
-from counter.mining.candidates import Candidate, Surroundings
+from counter.mining.candidates import Candidate
 from counter.mining.choice import Pick
+from counter.mining.surroundings import Surroundings
 from counter.output import minetable, sampletable
 from counter.output.reading import Results
 from counter.report.season import read_bands

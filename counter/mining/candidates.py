@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,18 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from counter.config import EventRules
 from counter.mining.sounds import sound_of, unlike
-from counter.records import Event, FileResult, FloatArray, Picture
+from counter.mining.surroundings import CONTEXT_S, Span, Surroundings
+from counter.records import FileResult, FloatArray, Picture
 from counter.timebase import Timebase
 
 # An event; something just short of one; an event unlike the others.
 EVENT, NEAR_MISS, SURPRISE = "event", "near miss", "surprise"
-# Heard with a candidate on either side.
-CONTEXT_S = 3.0
 # Near misses whose sound is looked at, as a multiple of those that are kept.
 LOOKED_AT = 4
 _LEAST_SCORE = 1e-6
 
-Span = tuple[float, float]
 Frames = tuple[int, int]
 Kinds = dict[tuple[str, str], list["Candidate"]]
 
@@ -154,44 +151,6 @@ def weightiest(candidates: Sequence[Candidate], kind: str, n: int) -> list[Candi
     weights = [weight(one, kind) for one in candidates]
     order = unlike([one.sound for one in candidates], n, weights)
     return [candidates[index] for index in order]
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What is around a stretch of a recording: where its events start and end, in order.
-
-    Attributes
-    ----------
-    scanned_s : float
-        Seconds of it that were scanned.
-    starts_s, ends_s : tuple of float
-        Of its events; each in ascending order.
-    """
-
-    scanned_s: float
-    starts_s: tuple[float, ...]
-    ends_s: tuple[float, ...]
-
-    @classmethod
-    def of(cls, events: Sequence[Event], scanned_s: float) -> Surroundings:
-        """Those of a recording with these events."""
-        starts_s = tuple(sorted(one.start_s for one in events))
-        return cls(scanned_s, starts_s, tuple(sorted(one.end_s for one in events)))
-
-    def around(self, span_s: Span) -> tuple[Span, Span, Span]:
-        """``span_s``, ``clip_s`` and ``clear_s`` of the candidate at a stretch."""
-        start_s, end_s = span_s[0], min(span_s[1], self.scanned_s)
-        clip_s = (max(0.0, start_s - CONTEXT_S), min(end_s + CONTEXT_S, self.scanned_s))
-        before = bisect_right(self.ends_s, start_s)
-        after = bisect_left(self.starts_s, end_s)
-        near_s = 2 * CONTEXT_S
-        is_alone_before = not before or self.ends_s[before - 1] < start_s - near_s
-        is_alone_after = after == len(self.starts_s) or self.starts_s[after] > end_s + near_s
-        clear_s = (
-            clip_s[0] if is_alone_before else start_s,
-            clip_s[1] if is_alone_after else end_s,
-        )
-        return (start_s, end_s), clip_s, clear_s
 
 
 @dataclass(frozen=True)
