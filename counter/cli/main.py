@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from counter import __version__
+from counter.cli.compare import compare
 from counter.cli.demo import demo
 from counter.cli.estimate import estimate
 from counter.cli.evaluate import evaluate
@@ -37,7 +38,7 @@ def cli() -> None:
 
 
 for command in (
-    *(train, export, scan, listen, status, evaluate, tune),
+    *(train, compare, export, scan, listen, status, evaluate, tune),
     *(sample, estimate, mine, report, review, demo, info),
 ):
     cli.add_command(command)
