@@ -261,12 +261,14 @@ def fit_estimator(
 
 def _windows(clips: ClipSet, layer: Any, shape: WindowShape) -> tuple[FloatArray, Columns]:
     """Values and class of every window inside the clips."""
+    signature = [tf.TensorSpec((None, shape.window_samples), tf.float32)]
+    graph = tf.function(layer, input_signature=signature)
     values: list[FloatArray] = []
     columns: list[int] = []
     for clip in clips.clips:
         windows = clip_windows(clip.samples, shape)
         parts = range(0, len(windows), BATCH)
-        values += [np.asarray(layer(windows[at : at + BATCH])) for at in parts]
+        values += [graph(windows[at : at + BATCH]).numpy() for at in parts]
         column = len(clips.labels) if clip.label == BACKGROUND else clip.label
         columns += [column] * len(windows)
     return np.concatenate(values), np.array(columns)
