@@ -205,6 +205,7 @@ def test_a_window_longer_than_every_clip_is_told(three_classes, capsys):
         ({"network": {"kind": "cnn-2d", "hop_s": 3.0}}, "sound between two windows"),
         ({"network": {"kind": "cnn-2d"}, "fit": {"window_s": 2.0}}, "fit.window_s is for network"),
         ({"network": {"kind": "cnn-2d"}, "augment": {"stretch": 0.1}}, "'augment.stretch'"),
+        ({"network": {"kind": "cnn-2d"}, "augment": {"mask_bands": 48}}, "48 is above 47"),
         ({"models": {"mel": {"kind": "mell"}}}, "(did you mean 'mel'?)"),
         ({"models": {"mel": {"n_bands": 30}}}, "'models.mel.kind' is missing"),
         ({"models": {"mel": {"kind": "mel", "n_band": 3}}}, "(did you mean 'n_bands'?)"),

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from counter.config import Settings
 from training.drawkinds import Augment, AugmentSettings, CropSettings
 from training.frontkinds import (
+    BANDS,
     BandSettings,
     FrontEnd,
     FrontEndSettings,
@@ -242,9 +243,28 @@ class TrainSettings(Settings):
                 f"{self._conv_only()} is for network 'conv'; '{self.network.kind}' has "
                 "network.window_s and is asked for its window as a whole"
             )
+        self._check_masks()
         if self.classes == "exclusive" and not self.has_windows:
             raise ValueError("classes: exclusive needs a network with windows, such as cnn-2d")
         return self
+
+    def _check_masks(self) -> None:
+        """A mask must leave something of a window's bands, where there are any."""
+        crops, network = self.augment, self.network
+        if not isinstance(crops, CropSettings) or not isinstance(network, WindowNetworkSettings):
+            return
+        for name, one in self.models.items():
+            frames = WindowShape.of(one, network).window_samples // one.hop_samples
+            bands = one.n_coefficients if isinstance(one, MfccSettings) else 0
+            bands = one.n_bands if isinstance(one, BandSettings) else bands
+            sizes = {"mask_frames": frames, "mask_bands": bands}
+            for key, size in sizes.items():
+                most = size - 1 if one.gives == BANDS else 0
+                if getattr(crops, key) > most:
+                    raise ValueError(
+                        f"augment.{key} {getattr(crops, key)} is above {most}: models.{name} "
+                        f"('{one.kind}') gives no more to mask"
+                    )
 
     def _conv_only(self) -> str:
         """A setting that was changed though windows do not read it; empty where none was."""

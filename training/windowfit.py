@@ -87,8 +87,9 @@ def fit_windows(
     maker = CropMaker.of(clips, crops, targets, shape.window_samples)
     windows = training_crops(maker, layer, settings.fit.batch_size, seed)
     features = tuple(windows.element_spec[0].shape)[1:]
-    asked = of_kind(settings.network, WindowNetworkSettings), settings.fit, features, targets
-    network, learner = _network(*asked), _learner(*asked)
+    asked = of_kind(settings.network, WindowNetworkSettings)
+    network = WINDOW_NETWORKS[asked.kind](asked, features, targets.n_classes)
+    learner = _learner(asked, settings.fit, features, targets)
     _restart(learner, network)
     told = _Told(progress, MeanWeights(learner, settings.fit))
     learner.fit(
@@ -113,19 +114,13 @@ def fit_windows(
     )
 
 
-def _network(
-    network: WindowNetworkSettings, fit: FitSettings, features: tuple[int, ...], targets: Targets
-) -> Any:
-    return WINDOW_NETWORKS[network.kind](network, features, targets.n_classes)
-
-
 # The folds of one training share what was traced, which takes seconds.
 @lru_cache(maxsize=2)
 def _learner(
     network: WindowNetworkSettings, fit: FitSettings, features: tuple[int, ...], targets: Targets
 ) -> Any:
     """A network to train on, again and again."""
-    learner = _network(network, fit, features, targets)
+    learner = WINDOW_NETWORKS[network.kind](network, features, targets.n_classes)
     learner.compile(
         optimizer=keras.optimizers.AdamW(schedule(fit), weight_decay=fit.weight_decay),
         loss=_loss(targets, fit.label_smoothing),
