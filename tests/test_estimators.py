@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from counter.config import validate
+from counter.errors import ConfigError
 from training.estimators import Forest, forest, kernel, neighbours
-from training.settings import ForestSettings, KernelSettings, NeighboursSettings
+from training.settings import ForestSettings, KernelSettings, NeighboursSettings, TrainSettings
 
 N_VALUES, N_CLASSES = 7, 4
 
@@ -75,3 +77,11 @@ def test_a_kernel_is_the_ridge_of_scikit_learn_as_scores():
     said /= np.maximum(said.sum(axis=1, keepdims=True), 1)
     np.testing.assert_allclose(layer(unseen), said, atol=1e-3)
     assert np.asarray(layer(unseen)).sum(axis=1).max() <= 1 + 1e-6
+
+
+def test_what_is_fitted_at_once_has_windows_as_they_are():
+    front_end = {"kind": "mfcc", "mean": True}
+    data = {"models": {"mfcc": front_end}, "network": {"kind": "forest"}}
+    assert validate(TrainSettings, data, "forest").network.kind == "forest"
+    with pytest.raises(ConfigError, match="trained in steps; 'forest' takes windows as they stand"):
+        validate(TrainSettings, {**data, "augment": {"mix_share": 0.5}}, "forest")

@@ -244,6 +244,11 @@ class TrainSettings(Settings):
                 "network.window_s and is asked for its window as a whole"
             )
         self._check_masks()
+        if isinstance(self.network, EstimatorSettings) and self.augment != CropSettings():
+            raise ValueError(
+                f"augment is for networks that are trained in steps; '{self.network.kind}' takes "
+                "windows as they stand in the clips"
+            )
         if self.classes == "exclusive" and not self.has_windows:
             raise ValueError("classes: exclusive needs a network with windows, such as cnn-2d")
         return self
