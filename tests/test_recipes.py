@@ -116,6 +116,7 @@ def test_a_recipe_trains_and_scans(name, tmp_path, monkeypatch, capsys):
         assert sum(map(sum, report[split]["confusion"]["counts"])) == report[split]["clips"]
     card = (Path("artifacts") / name / "model_card.md").read_text()
     assert all(label.replace("_", r"\_") in card for label in labels)
+    assert ("clips one after another" in card) == (not background)
 
     Path("recordings").mkdir()
     row = np.concatenate([sound_of(number, 9) for number in range(len(labels))])

@@ -19,6 +19,7 @@ from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_ca
 from training.clips import BACKGROUND, Clip, ClipSet
 from training.crossfit import score_clips
 from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz, spectrogram_like
+from training.howtexts import ANNOTATED, HOW_EXPECTED, HOW_RULES, IN_A_ROW, LAID
 from training.learn import count_error
 from training.modelrun import ModelRun
 from training.pictures import Features, Waveform
@@ -30,26 +31,6 @@ CARD_FILE = "model_card.md"
 CLIP_THRESHOLD = 0.5
 # Example clips of each label; of more labels than this, one each.
 N_EXAMPLES, MOST_WITH_SEVERAL = 3, 3
-RULES_HOW = (
-    "Each fold's model scored recordings made of sources it had not met: calls laid over "
-    "backgrounds at known times, sparse and in chorus, a third without any call; the final model "
-    "did the same with the validation sources. The rules of least count error on all of these, in "
-    "the middle of the flat region, were taken."
-)
-RULES_HOW_ANNOTATED = (
-    "Each fold's model scored the annotated recordings that it had not met; the final model did "
-    "the same with those of validation. The rules of least count error on all of these, in the "
-    "middle of the flat region, were taken."
-)
-HOW_EXPECTED_ANNOTATED = (
-    "Annotated recordings that the scoring model had not met (cross-fitted, and the final model on "
-    "those of validation). The rules were chosen on these same recordings, so expect more error."
-)
-HOW_EXPECTED = (
-    "Made recordings of sources that the scoring model had not met (cross-fitted over folds of "
-    "sources, and the final model on the validation sources). The rules were chosen on these same "
-    "recordings, so expect somewhat more error."
-)
 
 
 def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str, Any]:
@@ -201,7 +182,7 @@ def write_card(
 def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command: str) -> CardData:
     return CardData(
         name=f"{settings.name}-{run.name}",
-        description=_description(run),
+        description=_description(settings, run),
         labels=run.clips.labels,
         command=command,
         seed=settings.seed,
@@ -211,7 +192,7 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
         changes=data.changes,
         reports=split_reports(data),
         rules=_named_rules(run),
-        rules_how=RULES_HOW if run.cross_fit.is_on_made else RULES_HOW_ANNOTATED,
+        rules_how=HOW_RULES[_learned_on(run)],
         expected=_expected(run),
         parity=[
             Parity(
@@ -228,15 +209,20 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
     )
 
 
-def _description(run: ModelRun) -> str:
+def _learned_on(run: ModelRun) -> str:
+    """What kind of recordings the event rules were learned on."""
+    if not run.cross_fit.is_on_made:
+        return ANNOTATED
+    return LAID if run.clips.of(BACKGROUND) else IN_A_ROW
+
+
+def _description(settings: TrainSettings, run: ModelRun) -> str:
     front_end, trained = run.front_end, run.trained
     network = "a fully convolutional network"
     if isinstance(trained, TrainedWindows):
         window_s = trained.window_samples / front_end.sample_rate_hz
-        classes = "exclusive" if trained.is_exclusive else "independent"
-        network = (
-            f"windows of {window_s:g} s, {classes} classes, a network ({trained.network.name})"
-        )
+        kind = f"a network ({settings.network.kind})"
+        network = f"windows of {window_s:g} s, {settings.classes} classes, {kind}"
     return (
         f"{front_end.kind} front end ({front_end.told()} from {front_end.low_hz:g} to "
         f"{front_end.high_hz:g} Hz at {front_end.sample_rate_hz} Hz), {network} of "
@@ -277,7 +263,7 @@ def _expected(run: ModelRun) -> ExpectedCounts:
             n_false += count_error(silent, learned.rules, crossed.timebase).n_events
     silent_h = n_silent * crossed.timebase.frame_s / 3600
     return ExpectedCounts(
-        how=HOW_EXPECTED if crossed.is_on_made else HOW_EXPECTED_ANNOTATED,
+        how=HOW_EXPECTED[_learned_on(run)],
         recordings=n_recordings,
         calls=sum(learned.error.n_calls for learned in crossed.learned),
         hours=hours,
