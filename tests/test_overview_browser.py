@@ -86,9 +86,9 @@ def browser(tmp_path_factory):
         started.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opened(browser, site):
-    """The overview in a window of its own; nothing was fetched from anywhere else."""
+    """The overview in one window; at the end nothing was fetched from anywhere else."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 1000}, permissions=["microphone"]
     )

@@ -12,12 +12,15 @@ from counter.report.tables import Table, number
 from counter.review.material import Material
 
 if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
     from counter.review.overview_data import Look
     from counter.review.overview_trial import Trial
 
 _ALL_SITES = "all sites"
 _TYPES = ["wav", "flac", "mp3", "ogg", "aif", "aiff"]
 _MICROPHONE_HZ = 48_000
+_MICROPHONE = "microphone"
 _TRIED = "tried"
 
 
@@ -121,25 +124,24 @@ def _show_trial(material: Material) -> None:
     )
     given = st.file_uploader(f"Recording of up to {MOST_S / 60:.0f} min", type=_TYPES)
     spoken = st.audio_input("Or from your microphone", sample_rate=_MICROPHONE_HZ)
-    if given is not None:
-        _show_tried(material, "given", given.name, given.getvalue())
-        st.audio(given)
-    if spoken is not None:
-        _show_tried(material, "spoken", "microphone", spoken.getvalue())
+    for place, sound in (("given", given), (_MICROPHONE, spoken)):
+        if sound is not None:
+            _show_tried(material, place, sound)
 
 
-def _show_tried(material: Material, place: str, name: str, sound: bytes) -> None:
+def _show_tried(material: Material, place: str, sound: UploadedFile) -> None:
     """The result of a recording; the last one of each place is not scanned again."""
     import streamlit as st
 
     from counter.review.overview_trial import try_recording
 
     held: dict[str, Any] = st.session_state.setdefault(_TRIED, {})
-    key = (name, hashlib.sha256(sound).hexdigest())
+    name = _MICROPHONE if place == _MICROPHONE else sound.name
+    key = (name, hashlib.sha256(sound.getvalue()).hexdigest())
     if place not in held or held[place][0] != key:
         try:
             with st.spinner("Listening"):
-                held[place] = (key, try_recording(material.results, name, sound))
+                held[place] = (key, try_recording(material.results, name, sound.getvalue()))
         except CallcountError as error:
             held[place] = (key, error)
     found = held[place][1]
@@ -147,6 +149,7 @@ def _show_tried(material: Material, place: str, name: str, sound: bytes) -> None
         _tell(found)
     else:
         _show_found(found)
+        st.audio(sound, format=sound.type or "audio/wav")
 
 
 def _show_found(trial: Trial) -> None:

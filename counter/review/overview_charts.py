@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from counter.output.chartstyle import BLACK, BLUE, GREY, SPECTROGRAM
@@ -31,7 +32,7 @@ def calls_by_day(hours: pd.DataFrame, inks: Mapping[str, str]) -> alt.Chart:
         alt.Chart(sums, title="Calls by day")
         .mark_bar()
         .encode(
-            x=alt.X("yearmonthdate(day):T", title="day"),
+            x=_days(hours),
             y=alt.Y("calls:Q", title="calls"),
             color=_label_colours(inks),
             tooltip=["day", "label", "calls", _hours_listened()],
@@ -76,7 +77,7 @@ def heat_map(hours: pd.DataFrame) -> alt.Chart:
         )
         .mark_rect()
         .encode(
-            x=alt.X("day:O", title="day", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            x=_days(hours),
             y=alt.Y(
                 "hour:O",
                 title="hour of day",
@@ -193,6 +194,16 @@ def _per_hour() -> alt.Tooltip:
     import altair as alt
 
     return alt.Tooltip("calls_per_hour:Q", title="calls per hour", format=".3~g")
+
+
+def _days(hours: pd.DataFrame) -> alt.X:
+    """Every day from the first to the last; those without a recording stay empty."""
+    import altair as alt
+
+    first, last = (date.fromisoformat(hours["day"].agg(end)).toordinal() for end in ("min", "max"))
+    days = [date.fromordinal(day).isoformat() for day in range(first, last + 1)]
+    axis = alt.Axis(labelOverlap=True, labelAngle=0)
+    return alt.X("day:O", title="day", scale=alt.Scale(domain=days), axis=axis)
 
 
 def _label_colours(inks: Mapping[str, str]) -> alt.Color:

@@ -65,8 +65,8 @@ def _check_length(file: Path) -> None:
     try:
         duration_s = probe(str(file)).duration_s
     except AudioError as error:
-        fix = "WAV, FLAC, MP3, Ogg and AIFF can be read."
-        raise CallcountError(f"the recording cannot be read: {error.what}", fix) from error
+        fix = "WAV, FLAC, MP3, Ogg and AIFF can be."
+        raise CallcountError(f"the recording cannot be read: {error.what}.", fix) from error
     if duration_s > MOST_S:
         raise CallcountError(
             f"the recording is {duration_s / 60:.0f} min long, more than {MOST_S / 60:.0f} min.",
