@@ -69,8 +69,12 @@ def _facts(item: Item, cutting: Cutting | str, places: Mapping[str, Place]) -> l
         facts.append(item.site)
     if item.score is not None:
         facts.append(f"score {item.score:.3f}")
-    if not isinstance(cutting, str) and cutting.slowed > 1:
+    if isinstance(cutting, str):
+        return facts
+    if cutting.slowed > 1:
         facts.append(f"played {cutting.slowed} times slower")
+    quiet, loud = cutting.contrast.ends
+    facts.append(f"dark {quiet} dB, bright {loud} dB")
     return facts
 
 

@@ -94,7 +94,8 @@ class Visit:
 
     def make_ready(self) -> None:
         """Have what comes next cut while the person looks at what is shown."""
-        if self.walk.at % _RENEW_EVERY == 0:
+        # another session may have wished for something else in between
+        if self.walk.at % _RENEW_EVERY == 0 or self.next_row is None:
             self.bench.shelf.prepare(self.walk.ahead(_AHEAD))
 
     @property
