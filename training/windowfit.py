@@ -92,15 +92,8 @@ def fit_windows(
     learner = _learner(asked, settings.fit, features, targets)
     _restart(learner, network)
     told = _Told(progress, MeanWeights(learner, settings.fit))
-    learner.fit(
-        windows,
-        epochs=settings.fit.epochs,
-        steps_per_epoch=settings.fit.steps_per_epoch,
-        validation_data=_validation(validation, layer, shape, targets),
-        callbacks=[told],
-        shuffle=False,  # it is drawn
-        verbose=0,
-    )
+    judged = _validation(validation, layer, shape, targets)
+    _learn(learner, windows, settings.fit, callbacks=[told], validation_data=judged)
     network.set_weights(learner.get_weights())
     scores = scoring(network, targets.n_labels, is_exclusive=targets.is_exclusive)
     return TrainedWindows(
@@ -111,6 +104,17 @@ def fit_windows(
         is_exclusive=targets.is_exclusive,
         history=told.history,
         has_background=targets.has_background or not targets.is_exclusive,
+    )
+
+
+def _learn(learner: Any, windows: Any, fit: FitSettings, **more: Any) -> None:
+    learner.fit(
+        windows,
+        epochs=fit.epochs,
+        steps_per_epoch=fit.steps_per_epoch,
+        shuffle=False,  # it is drawn
+        verbose=0,
+        **more,
     )
 
 
