@@ -113,7 +113,7 @@ class Detector:
         if spec.window_samples is not None:
             n_windows = max(1, min(n_frames, MAX_BATCH_SAMPLES // spec.window_samples))
             loaded = _load(self._model, (n_windows, spec.window_samples), self.bundle)
-            return _WindowRunner(loaded, n_windows, spec.window_samples, spec.frame_samples)
+            return _WindowRunner(loaded, loaded.n_rows, spec.window_samples, spec.frame_samples)
         n_samples = n_frames * spec.frame_samples + 2 * self.context_samples
         return _SoundRunner(_load(self._model, (1, n_samples), self.bundle), spec.context_frames)
 
@@ -130,6 +130,7 @@ class _Loaded:
     interpreter: Any
     input_index: int
     output_index: int
+    n_rows: int
 
     def __call__(self, samples: FloatArray) -> FloatArray:
         self.interpreter.set_tensor(self.input_index, samples)
@@ -143,13 +144,16 @@ def _load(model: bytes, shape: tuple[int, int], bundle: Bundle) -> _Loaded:
 
     try:
         interpreter = Interpreter(model_content=model, num_threads=1)
-        found = interpreter.get_input_details()[0]["index"]
+        taken = interpreter.get_input_details()[0]
+        found = taken["index"]
+        if taken["shape_signature"][0] == 1:  # a network from elsewhere may take one at a time
+            shape = (1, shape[1])
         interpreter.resize_tensor_input(found, shape)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         why = " ".join(str(error).split())
         raise BundleError(f"{bundle.model_path} does not load in LiteRT: {why}.") from error
-    return _Loaded(interpreter, found, interpreter.get_output_details()[0]["index"])
+    return _Loaded(interpreter, found, interpreter.get_output_details()[0]["index"], shape[0])
 
 
 @dataclass(frozen=True)

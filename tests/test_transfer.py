@@ -16,7 +16,7 @@ WINDOW = 7800  # no round number, as YAMNet's 15600 is none
 HZ = {"low": 600.0, "high": 2400.0}
 N_VALUES = 24
 FEW = {
-    "fit": {"epochs": 10, "windows_per_epoch": 64, "batch_size": 16, "learning_rate": 0.02},
+    "fit": {"epochs": 12, "windows_per_epoch": 128, "batch_size": 16, "learning_rate": 0.01},
     "rules": {"folds": 2, "recordings_per_fold": 3, "recording_s": 20},
 }
 
@@ -49,6 +49,33 @@ def stand_in(path, kind):
 
     tf.saved_model.save(module, str(path), signatures={"serving_default": serve})
     return path
+
+
+def lite(path, saved):
+    """That network as a LiteRT file from one window to logits, its embedding within."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(saved))
+    signature = loaded.signatures["serving_default"]
+    units = np.random.default_rng(0).normal(size=(N_VALUES, 3)).astype(np.float32)
+
+    @tf.function(input_signature=[tf.TensorSpec([1, WINDOW], tf.float32)])
+    def logits(waveform):
+        embedding = tf.tanh(signature(waveform=waveform)["embedding"], name="inner")
+        return tf.matmul(embedding, units)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([logits.get_concrete_function()])
+    path.write_bytes(converter.convert())
+    return path
+
+
+def inner_of(path):
+    """Name of the tensor with the embedding, as a viewer shows it."""
+    from training.litertgraph import Graph
+
+    graph = Graph(path.read_bytes(), str(path))
+    made = next(one for one in graph.operators if graph.kind(one) == "TANH")
+    return graph.tensor(int(made.outputs[0])).name.decode()
 
 
 def tone(label, seed, duration_s=1.6):
@@ -153,10 +180,54 @@ def test_a_head_is_trained_on_embeddings_scans_and_is_exported(networks, work, k
     assert {event["label"] for event in events} == set(HZ)
 
 
+def test_a_litert_file_is_joined_with_its_head(networks, work):
+    model = lite(work / "theirs.tflite", networks["single"])
+    assert run(config(model, output=inner_of(model), peak=0.3)) == 0
+    bundle = read_bundle(work / "artifacts" / "transfer")
+    assert sorted(path.name for path in bundle.path.glob("model*")) == [
+        "model-float32.tflite",
+        "model.tflite",
+    ]
+    (work / "recordings").mkdir()
+    parts = [tone("low", 9), np.zeros(2 * RATE_HZ, np.float32), tone("high", 9)]
+    write(work / "recordings" / "a.wav", np.concatenate(parts), RATE_HZ)
+    model.unlink()  # it is in the bundle
+    given = ["recordings", "--model", "artifacts/transfer", "--no-plots", "-o", "counts.csv"]
+    assert run(["scan", *given]) == 0
+    events = rows_of(work / "counts" / "events.csv")
+    assert {event["label"] for event in events} == set(HZ)
+    assert run(["export", "artifacts/transfer", "--to", "android", "-o", "phone"]) == 0
+    assert run(["export", "artifacts/transfer", "--to", "saved-model", "-o", "saved"]) == 2
+
+
+def test_the_inner_tensor_of_a_litert_file_is_the_embedding(networks, work):
+    model = lite(work / "theirs.tflite", networks["single"])
+    sounds = np.stack([tone(label, seed)[:WINDOW] for label in HZ for seed in range(2)])
+    found = embedded(model, sounds, output=inner_of(model))
+    np.testing.assert_allclose(found, np.tanh(embedded(networks["single"], sounds)), atol=1e-4)
+    assert embedded(model, sounds).shape == (4, 3)
+
+
+def test_what_a_litert_file_cannot_do_is_told(networks, work, capsys):
+    model = lite(work / "theirs.tflite", networks["single"])
+    assert run(config(model, output="hidden")) == 2
+    assert "theirs.tflite has no tensor 'hidden'" in refusal(capsys)
+    assert run(config(model, sample_rate_hz=16000)) == 2
+    assert "takes samples of shape (1, 7800), but windows have 15600" in refusal(capsys)
+    (work / "broken.tflite").write_bytes(b"nothing at all")
+    assert run(config("broken.tflite")) == 2
+    assert "broken.tflite is no LiteRT file" in refusal(capsys)
+    assert run(config("gone.tflite")) == 2
+    assert "cannot read gone.tflite" in refusal(capsys)
+
+
 @pytest.mark.parametrize(
     ("front_end", "said"),
     [
-        ({"path": "gone"}, "gone is no SavedModel: it holds no saved_model.pb"),
+        (
+            {"path": "gone"},
+            "gone is neither a SavedModel (it holds no saved_model.pb) nor a .tflite file",
+        ),
         ({"output": "hidden"}, "has no output 'hidden': embedding (None, 24), logits (None, 2)"),
         ({"signature": "embed"}, "has no signature 'embed'; it has serving_default"),
         ({"sample_rate_hz": 16000}, "but windows have 15600 (0.975 s at 16000 Hz)"),

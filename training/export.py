@@ -20,7 +20,10 @@ from training.fitting import Model
 from training.frontends import LogBands
 from training.frontkinds import PretrainedSettings
 from training.litertrun import scorer
+from training.pretrainedlitert import joined, scaling
 from training.savedmodel import packed
+from training.settings import of_kind
+from training.windowed import TrainedWindows
 from training.windowfronts import window_front_end
 
 # Largest difference of a frame's score between Keras and LiteRT that float32 rounding explains.
@@ -95,16 +98,25 @@ def export(
     n_samples = trained.window_samples or 32 * trained.frame_samples
     sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
     ops = FRONT_END_OPS if trained.window_samples is None else FRONT_END_OPS + WINDOW_OPS
-    with tempfile.TemporaryDirectory() as folder, quiet_stderr():
-        full_model(trained).export(folder, verbose=False)
-        contents = {"float32": _convert(folder)}
-        if _has_int8(trained):
-            contents["int8"] = _convert_int8(folder, sounds, ops)
+    if _of_litert(trained):
+        contents = {"float32": float32_file(trained)}
+    else:
+        with tempfile.TemporaryDirectory() as folder, quiet_stderr():
+            full_model(trained).export(folder, verbose=False)
+            contents = {"float32": _convert(folder)}
+            if _has_int8(trained):
+                contents["int8"] = _convert_int8(folder, sounds, ops)
     tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
     return [
         _checked(variant, content, trained, clips, tolerances[variant])
         for variant, content in contents.items()
     ]
+
+
+def _of_litert(trained: Model) -> bool:
+    """Whether its front end is a LiteRT file, which is no part of a graph of TensorFlow."""
+    front_end = trained.front_end
+    return isinstance(front_end, PretrainedSettings) and front_end.is_litert
 
 
 def _has_int8(trained: Model) -> bool:
@@ -133,13 +145,27 @@ def _input_shape(trained: Model) -> tuple[int | None, int | None]:
 
 def float32_file(trained: Model) -> bytes:
     """The LiteRT file in float32 alone."""
+    front_end = trained.front_end
+    if not isinstance(trained, TrainedWindows) or not _of_litert(trained):
+        return _converted(full_model(trained))
+    settings, n_samples = of_kind(front_end, PretrainedSettings), trained.window_samples
+    before, behind = _converted(scaling(settings, n_samples)), _converted(trained.network)
+    return joined(settings, n_samples, before=before, behind=behind)
+
+
+def _converted(model: Any) -> bytes:
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
-        full_model(trained).export(folder, verbose=False)
+        model.export(folder, verbose=False)
         return _convert(folder)
 
 
-def packed_model(trained: Model) -> bytes:
-    """That model as a zip file of a SavedModel, for ``callcount export``."""
+def packed_model(trained: Model) -> bytes | None:
+    """That model as a zip file of a SavedModel, for ``callcount export``.
+
+    ``None`` where a part of it is a LiteRT file, of which TensorFlow makes none.
+    """
+    if _of_litert(trained):
+        return None
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         full_model(trained).export(folder, verbose=False)
         return packed(Path(folder))

@@ -170,8 +170,8 @@ class PretrainedSettings(FrontEndSettings):
     """
 
     kind: Literal["pretrained"] = Field(description="embeddings of a network on disk")
-    path: str = Field(description="folder of a SavedModel; not changed, and not trained further")
-    signature: str = Field("serving_default", description="which of its functions")
+    path: str = Field(description="folder of a SavedModel, or a .tflite file; it stays as it is")
+    signature: str = Field("serving_default", description="which of a SavedModel's functions")
     output: str | None = Field(None, description="name of its output that is the embedding")
     peak: float | None = Field(
         None, gt=0, le=1, description="what the loudest sample of each window is scaled to"
@@ -181,6 +181,11 @@ class PretrainedSettings(FrontEndSettings):
     def gives(self) -> str:
         """``VECTOR``."""
         return VECTOR
+
+    @property
+    def is_litert(self) -> bool:
+        """Whether it is a LiteRT file, and no SavedModel."""
+        return self.path.endswith(".tflite")
 
     @property
     def step_samples(self) -> int:

@@ -28,7 +28,7 @@ _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if n
 
 
 class Graph:
-    """The first subgraph of a LiteRT file.
+    """The main graph of a LiteRT file; others of it are the bodies of its loops.
 
     Parameters
     ----------
@@ -40,15 +40,13 @@ class Graph:
     Raises
     ------
     BundleError
-        It is no LiteRT file, or holds several subgraphs.
+        It is no LiteRT file.
     """
 
     def __init__(self, content: bytes, name: str) -> None:
         if content[4:8] != FILE_IDENTIFIER:
             raise BundleError(f"{name} is no LiteRT file.", "Check the file.")
         self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        if len(self.model.subgraphs) != 1:
-            raise BundleError(f"{name} holds {len(self.model.subgraphs)} graphs, not one.")
         self._graph = self.model.subgraphs[0]
 
     @property
@@ -88,7 +86,7 @@ class Graph:
 
     def has_integers(self) -> bool:
         """Whether any tensor is quantised to 8 bit."""
-        return any(one.type == schema.TensorType.INT8 for one in self._graph.tensors)
+        return any(one.type == schema.TensorType.INT8 for one in self._tensors())
 
     def values(self, index: int) -> NDArray[np.float32] | None:
         """The numbers of a float32 constant; ``None`` of another tensor."""
@@ -111,7 +109,7 @@ class Graph:
         """Drop the numbers of a constant that no operator needs any more."""
         tensor = self.tensor(index)
         buffer, tensor.buffer = tensor.buffer, 0
-        if all(one.buffer != buffer for one in self._graph.tensors):
+        if all(one.buffer != buffer for one in self._tensors()):
             self.model.buffers[buffer].data = None
 
     def put(
@@ -149,11 +147,56 @@ class Graph:
         self.operators.insert(len(self.operators) if at is None else at, operator)
         return output
 
+    def find(self, name: str) -> int | None:
+        """Index of the tensor of that name, ``None`` where there is none."""
+        names = [one.name.decode() if one.name else "" for one in self._graph.tensors]
+        return names.index(name) if name in names else None
+
+    def fix_input(self, shape: Sequence[int]) -> None:
+        """Make the input of one shape for good."""
+        samples = self.tensor(self.input)
+        samples.shape, samples.shapeSignature = list(shape), None
+
+    def cut(self, tensor: int) -> None:
+        """Make a tensor the output, and leave out what comes after it."""
+        needed, kept = {tensor}, []
+        for one in reversed(self.operators):
+            if needed & {int(index) for index in one.outputs}:
+                needed |= {int(index) for index in one.inputs}
+                kept.append(one)
+        self._graph.operators = kept[::-1]
+        self.output = tensor
+
+    def follow(self, other: Graph) -> None:
+        """Put all of another graph behind this one: what this gives, the other takes."""
+        model, own = self.model, self._graph
+        buffers, codes, tensors = len(model.buffers), len(model.operatorCodes), len(own.tensors)
+
+        def moved(index: int) -> int:
+            return index if index < 0 else index + tensors
+
+        joint = {moved(other.input): self.output}
+        model.buffers += other.model.buffers
+        model.operatorCodes += other.model.operatorCodes
+        for tensor in other._graph.tensors:
+            tensor.buffer += buffers
+        own.tensors += other._graph.tensors
+        for one in other.operators:
+            one.opcodeIndex += codes
+            inputs = [moved(int(index)) for index in one.inputs]
+            one.inputs = [joint.get(index, index) for index in inputs]
+            one.outputs = [moved(int(index)) for index in one.outputs]
+        own.operators += other.operators
+        self.output = moved(other.output)
+
     def content(self) -> bytes:
         """The file."""
         builder = flatbuffers.Builder(1024)
         builder.Finish(self.model.Pack(builder), file_identifier=FILE_IDENTIFIER)
         return bytes(builder.Output())
+
+    def _tensors(self) -> list[Any]:
+        return [one for graph in self.model.subgraphs for one in graph.tensors]
 
     def _new_tensor(self, shape: Sequence[int], kind: int, name: str) -> int:
         tensor = schema.TensorT()

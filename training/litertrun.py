@@ -48,10 +48,13 @@ def runner(content: bytes, n_samples: int) -> Score:
         interpreter = Interpreter(model_content=content, num_threads=1)
         index = interpreter.get_input_details()[0]["index"]
         # The first time it says on stderr how it will run; later it is silent.
+        takes_one = interpreter.get_input_details()[0]["shape_signature"][0] == 1
         interpreter.resize_tensor_input(index, [1, n_samples])
         interpreter.allocate_tensors()
 
     def run(samples: FloatArray) -> FloatArray:
+        if takes_one and len(samples) > 1:
+            return np.concatenate([run(one[None]) for one in samples])
         interpreter.resize_tensor_input(index, samples.shape)
         interpreter.allocate_tensors()
         interpreter.set_tensor(index, samples)

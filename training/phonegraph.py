@@ -32,8 +32,7 @@ def phone_graph(graph: Graph, n_samples: int, n_labels: int, *, has_frames: bool
     BundleError
         The scores of frames are not a sigmoid's.
     """
-    samples = graph.tensor(graph.input)
-    samples.shape, samples.shapeSignature = [1, n_samples], None
+    graph.fix_input([1, n_samples])
     if not has_frames:
         graph.output = graph.output
         return

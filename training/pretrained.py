@@ -14,17 +14,15 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 from tensorflow.lite.python.convert import ConverterError
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from counter.errors import ConfigError
 from counter.quiet import quiet_stderr
 from training.frontkinds import PretrainedSettings
+from training.pretrainedlitert import litert_embedder, scaled
 
 EMBEDDINGS = ("embedding", "embeddings")
-# A window fainter than this stays as it is.
-SILENT_PEAK = 1e-6
 MOST_SAID = 300
 Embed = Callable[[Any], Any]
 
@@ -50,8 +48,7 @@ class Pretrained(keras.layers.Layer):
     def call(self, samples: Any) -> Any:
         """Embeddings of each window; see the class."""
         if self.settings.peak is not None:
-            loudest = ops.max(ops.absolute(samples), axis=1, keepdims=True)
-            samples = samples * (self.settings.peak / ops.maximum(loudest, SILENT_PEAK))
+            samples = scaled(samples, self.settings.peak)
         return embedder(self.settings, int(samples.shape[1]))(samples)
 
     def get_config(self) -> dict[str, Any]:
@@ -73,6 +70,8 @@ def embedder(settings: PretrainedSettings, n_samples: int) -> Embed:
 
 
 def _embedder(settings: PretrainedSettings, n_samples: int) -> Embed:
+    if settings.is_litert:
+        return litert_embedder(settings, n_samples)
     signature = _signature(settings)
     ((argument, taken),) = signature.structured_input_signature[1].items()
     name = _output_name(settings, signature)
@@ -100,7 +99,9 @@ def _embedder(settings: PretrainedSettings, n_samples: int) -> Embed:
 def _signature(settings: PretrainedSettings) -> Any:
     path = Path(settings.path)
     if not (path / "saved_model.pb").is_file():
-        raise ConfigError(f"{path} is no SavedModel: it holds no saved_model.pb.")
+        raise ConfigError(
+            f"{path} is neither a SavedModel (it holds no saved_model.pb) nor a .tflite file."
+        )
     try:
         with quiet_stderr():
             loaded = tf.saved_model.load(str(path))

@@ -179,7 +179,8 @@ def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command:
         "provenance": provenance(settings, run, command),
     }
     others = {f"model-{one.variant}.tflite": one.content for one in run.exports if one.is_within}
-    others[SAVED_FILE] = packed_model(run.trained)
+    if (saved := packed_model(run.trained)) is not None:
+        others[SAVED_FILE] = saved
     write_bundle(folder / run.name, spec, {MODEL_FILE: run.chosen.content, **others})
 
 
