@@ -26,13 +26,12 @@ def message(visit: Visit, row: int, places: Mapping[str, Place]) -> dict[str, An
     """
     bench = visit.bench
     item, cutting = bench.items.item(row), bench.shelf.get(row)
-    said = visit.own.get(row)
-    label = item.key.label
+    said, label = visit.own.get(row), item.key.label
     is_count = item.key.kind == STRETCH
     question = f"Is what sounds between the two lines the call of {label}?"
     if is_count:
         question = f"How many calls of {label} have their middle between the two lines?"
-    told: dict[str, Any] = {
+    asked = {
         "row": row,
         "said": said.text if said else "",
         "question": question,
@@ -40,20 +39,23 @@ def message(visit: Visit, row: int, places: Mapping[str, Place]) -> dict[str, An
         "is_count": is_count,
         "others": [other for other in bench.labels if other != label],
         "is_free": bench.is_free,
-        "missing": cutting if isinstance(cutting, str) else "",
     }
     if isinstance(cutting, str):
-        return told
+        return {**asked, "missing": cutting}
+    shown_hz = SHOWN_REACH * band_of(item, bench.bands)[1]
+    return {**asked, "missing": "", "shown_hz": shown_hz, **_media(item, cutting)}
+
+
+def _media(item: Item, cutting: Cutting) -> dict[str, Any]:
+    """Picture and sound, and where in them what is."""
     zero_s = item.cut.start_s if item.cut else 0.0
     start_s, end_s = cutting.start_s + zero_s, cutting.end_s + zero_s
     return {
-        **told,
         "start_s": start_s,
         "end_s": end_s,
         "mark_s": [item.start_s, min(item.end_s, end_s)],
         "sound_s": (end_s - start_s) * cutting.slowed,
         "freq_max_hz": cutting.freq_max_hz,
-        "shown_hz": SHOWN_REACH * band_of(item, bench.bands)[1],
         "picture": _uri("image/webp", cutting.picture),
         "sound": _uri("audio/mpeg", cutting.sound),
     }
