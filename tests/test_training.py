@@ -457,7 +457,7 @@ def loosely_cut(clips):
 
 def test_nothing_is_asked_of_what_stands_in_a_clip_beside_its_call():
     maker, n_whole = maker_of(loosely_cut(tones_and_hiss()), snr_low_db=15, snr_high_db=15), 0
-    for samples, targets, inside in windows(maker, 200):
+    for _, targets, inside in windows(maker, 200):
         share = inside.reshape(-1, 1024).mean(axis=1)
         if np.any(targets == 1):
             assert np.all(share[targets == 1] > 0.4)

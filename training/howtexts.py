@@ -4,23 +4,24 @@ from __future__ import annotations
 
 LAID, IN_A_ROW, ANNOTATED = "laid", "in a row", "annotated"
 
+_CHOSEN = (
+    " The rules of least count error on all of these were taken: of equals the strictest of what "
+    "shortens, drops or keeps whole, else the middle."
+)
 HOW_RULES = {
     LAID: (
         "Each fold's model scored recordings made of sources it had not met: calls laid over "
         "backgrounds at known times, sparse and in chorus, a third without any call; the final "
-        "model did the same with the validation sources. The rules of least count error on all of "
-        "these, in the middle of the flat region, were taken."
+        "model did the same with the validation sources." + _CHOSEN
     ),
     IN_A_ROW: (
         "Each fold's model scored recordings made of sources it had not met: clips one after "
         "another, each of another label than the one before; the final model did the same with "
-        "the validation sources. The rules of least count error on all of these, in the middle of "
-        "the flat region, were taken."
+        "the validation sources." + _CHOSEN
     ),
     ANNOTATED: (
         "Each fold's model scored the annotated recordings that it had not met; the final model "
-        "did the same with those of validation. The rules of least count error on all of these, "
-        "in the middle of the flat region, were taken."
+        "did the same with those of validation." + _CHOSEN
     ),
 }
 _MADE = (

@@ -1,4 +1,4 @@
-"""Event rules learned on made recordings: least count error, the middle of the flat region."""
+"""Event rules learned on recordings with known calls: those of least count error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for event rules: one setting after the other, to the middle of the flat region."""
+"""The search for event rules: one setting after the other, each within its flat region."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ GRID: Mapping[str, tuple[float, ...]] = {
     "part_share": (0.9, 1.1, 1.3, 1.6, 2.0),
     "longest_share": (1.2, 1.5, 2.0, 3.0, 5.0),
 }
+# Of these the flat region's strictest end is taken: its last value, or its first. Real recordings
+# hold more that begins, breaks off and echoes than made ones do, and all of that are pieces.
+LAST, FIRST = ("shortest_share", "release_share", "part_share"), ("part_depth",)
 # The rule that each setting of the grid makes.
 RULE_OF = {
     "threshold": "threshold",
@@ -152,7 +155,7 @@ def search(cost: Cost, tick: Callable[[], None]) -> Candidate:
 
     Threshold and smoothing depend on each other: a start from each smoothing finds the valley.
     Each setting goes to the middle of the flat region around its least cost, so that a small
-    change of sound does not leave the region.
+    change of sound does not leave the region; those in ``LAST`` and ``FIRST`` to its end.
 
     Parameters
     ----------
@@ -169,12 +172,13 @@ def search(cost: Cost, tick: Callable[[], None]) -> Candidate:
 
 
 def _descend(best: Candidate, cost: Cost) -> Candidate:
-    """Move one setting after the other to its flat middle, ``ROUNDS`` times around."""
+    """Move one setting after the other within its flat region, ``ROUNDS`` times around."""
     for _ in range(ROUNDS):
         before = best
         for name in GRID:
             tried = _line(best, name)
-            best = tried[flat_middle([cost(candidate) for candidate in tried])]
+            low, middle, high = flat_region([cost(candidate) for candidate in tried])
+            best = tried[high if name in LAST else low if name in FIRST else middle]
         if best == before:
             break
     return best
@@ -204,8 +208,8 @@ def flat_limit(least: float) -> float:
     return least * (1 + FLAT_SHARE) + FLAT_CALLS
 
 
-def flat_middle(costs: Sequence[float]) -> int:
-    """Index in the middle of the stretch of near-least cost that holds the first least one.
+def flat_region(costs: Sequence[float]) -> tuple[int, int, int]:
+    """First, middle and last index of the stretch of near-least cost that holds the first least.
 
     Of two in the middle, the cheaper, and the former of equals; ``costs`` is not empty.
     """
@@ -218,4 +222,5 @@ def flat_middle(costs: Sequence[float]) -> int:
     while high < len(values) - 1 and good[high + 1]:
         high += 1
     middle = (low + high) // 2
-    return min((middle, (low + high + 1) // 2), key=lambda index: values[index])
+    middle = min((middle, (low + high + 1) // 2), key=lambda index: values[index])
+    return low, middle, high
