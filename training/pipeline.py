@@ -27,7 +27,7 @@ CALL_SHARE, PIECE_SHARE, OTHER_SHARE = 0.4, 0.2, 0.35
 # How much of a call such a piece is; birds begin and break off, and echo.
 PIECE = (0.1, 0.4)
 # Beside this share of calls stands a piece of the same, so near, and by so much quieter.
-BESIDE_SHARE, BESIDE_GAP_S, BESIDE_DB = 0.5, (0.05, 1.5), (0.0, 12.0)
+BESIDE_SHARE, BESIDE_GAP_S, BESIDE_DB = 0.7, (0.05, 1.5), (0.0, 24.0)
 # Of the other sounds, those that are invented.
 INVENTED_SHARE = 0.6
 # A call cut by the edge is one from this visible share on, and no background from the lower on.
