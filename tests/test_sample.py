@@ -13,8 +13,8 @@ from outcomes import refusal, rows_of
 
 from counter.bundle import read_bundle
 from counter.cli.main import run
-from counter.output.sampletable import MARGIN_S
 from counter.output.clipplot import ClipFacts, draw_clip
+from counter.output.sampletable import MARGIN_S
 from counter.spans import read_spans
 
 # The model hears the tones of TONE_HZ and misses the ones of another pitch.
