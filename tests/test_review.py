@@ -646,6 +646,20 @@ class TestCommand:
         assert run(["review", "r.csv", *flags]) == 2
         assert told in refusal(capsys)
 
+    def test_recordings_that_are_gone_are_told(self, work, capsys, monkeypatch):
+        (work / "empty").mkdir()
+        desks = []
+        monkeypatch.setattr(
+            "counter.cli.reviewing.serve", lambda desk, place: desks.append((desk, place))
+        )
+        assert run(["review", str(work / "r.csv"), "--audio", str(work / "empty")]) == 0
+        said = capsys.readouterr().err
+        assert "3 recordings with events are no longer where they were scanned" in said
+        ((desk, place),) = desks
+        assert place.url in said
+        assert place.url.startswith("http://127.0.0.1:")
+        assert desk.bench.shelf.get(0) == "The recording is not there."
+
     def test_no_results(self, tmp_path, capsys):
         assert run(["review", str(tmp_path / "r.csv")]) == 2
         assert "no results of a scan" in refusal(capsys)

@@ -22,7 +22,7 @@ from counter.review.cutting import ItemCutter
 from counter.review.desk import Bench, Desk
 from counter.review.gate import LOOPBACK
 from counter.review.material import Material
-from counter.review.queue import CLIP, Items
+from counter.review.queue import CLIP, EVENT, Items
 from counter.review.serve import At, find_port, serve
 from counter.review.shelf import Shelf
 from counter.review.sources import clip_items, event_items, stretch_items
@@ -131,6 +131,8 @@ def _serve(
         reviewer=(options.reviewer or _user())[:MOST_LETTERS],
         token=options.token or "",
     )
+    if items.kind == EVENT:
+        _say_what_is_gone(material)
     place = At(options.address, find_port(options.address, options.port), options.browser)
     stderr().print(
         f"{len(items)} to review at {place.url} (Ctrl-C ends it); answers are stored at once in "
@@ -138,6 +140,18 @@ def _serve(
         soft_wrap=True,
     )
     serve(desk, place)
+
+
+def _say_what_is_gone(material: Material) -> None:
+    recordings = material.results.recordings
+    n_gone = sum(bool(one.calls) and one.name not in material.files for one in recordings)
+    if n_gone:
+        stderr().print(
+            f"{n_gone} recordings with events are no longer where they were scanned, or have "
+            "changed: there is nothing to see of them; --audio names where they are now.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def _user() -> str:
