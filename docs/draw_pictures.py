@@ -196,7 +196,7 @@ def draw_plots(folder: Path, files: dict[str, str]) -> None:
 
 def shortened(gallery: Image.Image) -> Image.Image:
     """The first half of a tall gallery, and the name of the axis at its end."""
-    upper, name = gallery.height * 497 // 1000, gallery.height * 16 // 1000
+    upper, name = gallery.height * 504 // 1000, gallery.height * 16 // 1000
     whole = Image.new("RGB", (gallery.width, upper + name))
     whole.paste(gallery, (0, 0))
     whole.paste(gallery.crop((0, gallery.height - name, *gallery.size)), (0, upper))
