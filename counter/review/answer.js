@@ -123,7 +123,7 @@ function start(root) {
     sound.preservesPitch = false; // as a tape: what is too high to be heard comes down
     sound.playbackRate = Number(speed.value);
   };
-  speed.addEventListener("change", setSpeed);
+  speed.addEventListener("change", () => { setSpeed(); speed.blur(); }); // keys are answers again
   sound.addEventListener("loadedmetadata", setSpeed);
   const follow = () => {
     const at = me.item && me.item.sound_s ? Math.min(1, sound.currentTime / me.item.sound_s) : 0;
@@ -162,7 +162,7 @@ function start(root) {
     one(".others input")?.focus();
   };
   const askOther = () => open([
-    ...me.item.others.map((label, n) =>
+    ...me.item.others.map((label) =>
       button(label, "", () => send({ verdict: "other", other: label }))),
     ...(me.item.is_free ? field("what is it?", "text", (text) => send({ verdict: "other", other: text })) : []),
   ]);
@@ -216,7 +216,11 @@ function start(root) {
       made.setAttribute("aria-pressed", String(text) === item.said);
       return made;
     }));
-    if (item.missing) { sound.removeAttribute("src"); return; }
+    if (item.missing) {
+      sound.removeAttribute("src");
+      sound.load(); // else the one before plays on
+      return;
+    }
     one(".picture").src = item.picture;
     sound.src = item.sound;
     const mark = item.mark_s.map((s) => (s - item.start_s) / lengthS());
