@@ -99,7 +99,9 @@ def random_windows(n_labels, seed=5):
     scale = 2.0 / logits.std(axis=0)
     network.get_layer("logits").set_weights([kernel * scale, (bias - logits.mean(axis=0)) * scale])
     scores = scoring(network, n_labels, is_exclusive=True)
-    return TrainedWindows(("a", "b")[:n_labels], FRONT_END, scores, shape, is_exclusive=True)
+    return TrainedWindows(
+        ("a", "b")[:n_labels], FRONT_END, scores, shape, is_exclusive=True, has_background=True
+    )
 
 
 def write_exported(path, trained, *, context_frames, **changes):

@@ -256,7 +256,15 @@ def fit_estimator(
         progress(settings.fit.epochs, row)
     scores = keras.Model(features, shares.outputs[0][:, : len(clips.labels)])
     is_exclusive = settings.classes == "exclusive"
-    return TrainedWindows(clips.labels, front_end, scores, shape, is_exclusive, [row])
+    return TrainedWindows(
+        labels=clips.labels,
+        front_end=front_end,
+        network=scores,
+        shape=shape,
+        is_exclusive=is_exclusive,
+        has_background=bool(clips.of(BACKGROUND)) or not is_exclusive,
+        history=[row],
+    )
 
 
 def _windows(clips: ClipSet, layer: Any, shape: WindowShape) -> tuple[FloatArray, Columns]:

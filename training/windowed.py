@@ -32,10 +32,10 @@ class TrainedWindows:
         Window and hop.
     is_exclusive : bool
         Whether one class sounds at a time; then scores of a window sum to at most 1.
-    history : list of dict
-        One row per epoch.
     has_background : bool
         Whether a window may be without any label; exclusive classes need not have a background.
+    history : list of dict
+        One row per epoch.
     """
 
     labels: tuple[str, ...]
@@ -43,8 +43,8 @@ class TrainedWindows:
     network: Any
     shape: WindowShape
     is_exclusive: bool
+    has_background: bool
     history: list[dict[str, float]] = field(default_factory=list)
-    has_background: bool = True
     _graph: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
