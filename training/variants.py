@@ -11,7 +11,7 @@ import numpy as np
 from counter.bundle import Bundle
 from counter.errors import BundleError, CallcountError
 from counter.records import FloatArray
-from training.clips import ClipSet, read_clips, split_sources
+from training.clips import BACKGROUND, ClipSet, read_clips, split_sources
 from training.clipscores import clip_score
 from training.exports import float32_model, int8_model
 from training.halved import halved
@@ -175,6 +175,7 @@ def _clip_scores(bundle: Bundle, clips: ClipSet, run: Score) -> ClipScores:
         names=tuple(clip.name for clip in clips.clips),
         split="validation",
         is_exclusive=is_exclusive,
+        has_background=bool(clips.of(BACKGROUND)),
     )
 
 
