@@ -42,7 +42,8 @@ def run_compare(configs: Sequence[Path], output: Path, options: CompareOptions) 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     recipes = [(config.stem, _settings(config, options)) for config in configs]
     with stderr().status("Loading TensorFlow ..."):
-        from training.compare import Arena, candidates, compare
+        from training.arena import Arena, candidates
+        from training.compare import compare
         from training.comparison import write_comparison
     entrants = candidates(recipes)
     with stderr().status("Reading clips ..."):
