@@ -194,3 +194,48 @@ class TestTrial:
                 try_recording(material.results, "x", b"")
         finally:
             (work / "elsewhere").rename(work / "model")
+
+
+class TestPage:
+    @pytest.fixture
+    def page(self, material):
+        from streamlit.testing.v1 import AppTest
+
+        def app(material):
+            from counter.review.overview import show
+
+            show(material)
+
+        return AppTest.from_function(app, args=(material,), default_timeout=60)
+
+    def test_it_tells_the_figures_and_draws_every_table(self, page):
+        page.run()
+        assert not page.exception
+        told = {figure.label.replace("\\", ""): figure.value for figure in page.metric}
+        assert told["calls counted"] == "7"
+        assert [one.value for one in page.subheader] == [
+            f"Counts by {of}" for of in ("recording", "site", "day", "hour")
+        ]
+        assert len(page.dataframe) == 4
+
+    def test_a_site_alone_has_its_own_charts(self, page):
+        page.run()
+        of_all = [str(one.proto) for one in page.get("vega_lite_chart")]
+        assert len(of_all) == 4
+        page.selectbox[0].set_value("Valley").run()
+        assert not page.exception
+        assert [str(one.proto) for one in page.get("vega_lite_chart")] != of_all
+
+    def test_a_damaged_table_is_told_and_the_rest_stays(self, page, work):
+        table = work / "r" / "summary_site.csv"
+        kept = table.read_text(encoding="utf-8")
+        table.write_text(kept.replace("effort_s", "effort"), encoding="utf-8")
+        try:
+            import streamlit as st
+
+            st.cache_resource.clear()
+            page.run()
+        finally:
+            table.write_text(kept, encoding="utf-8")
+        assert not page.exception
+        assert "is damaged" in page.error[0].value
