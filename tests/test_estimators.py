@@ -45,20 +45,23 @@ def test_a_value_at_a_limit_goes_the_way_of_scikit_learn():
     np.testing.assert_allclose(Forest(reference)(grid), reference.predict_proba(grid), atol=1e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("n_neighbours", [1, 5, 500])
-def test_neighbours_are_those_of_scikit_learn(n_neighbours):
+def test_neighbours_are_those_of_scikit_learn(n_neighbours, scaled):
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     values, columns = labelled(200)
-    layer = neighbours(
-        NeighboursSettings(kind="neighbours", n_neighbours=n_neighbours), values, columns, 0
-    )
-    reference = make_pipeline(
-        StandardScaler(), KNeighborsClassifier(min(n_neighbours, len(values)))
-    ).fit(values, columns)
     unseen, _ = labelled(300, seed=1)
+    if not scaled:
+        values, unseen = np.log10(np.abs(values)), np.log10(np.abs(unseen))
+    settings = NeighboursSettings(kind="neighbours", n_neighbours=n_neighbours, scaled=scaled)
+    layer = neighbours(settings, values, columns, 0)
+    reference = KNeighborsClassifier(min(n_neighbours, len(values)))
+    if scaled:
+        reference = make_pipeline(StandardScaler(), reference)
+    reference.fit(values, columns)
     np.testing.assert_allclose(layer(unseen), reference.predict_proba(unseen), atol=1e-6)
 
 

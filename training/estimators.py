@@ -89,12 +89,13 @@ class Forest(keras.layers.Layer):
 
 
 class _Points(keras.layers.Layer):
-    """What keeps training windows and asks how far others are, each value by its deviation."""
+    """What keeps training windows and asks how far others are, all less the mean and scaled."""
 
     def __init__(self, scaler: Any, points: FloatArray, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._mean = _constant(scaler.mean_, np.float32)
-        self._scale = _constant(scaler.scale_, np.float32)
+        scale = np.ones_like(scaler.mean_) if scaler.scale_ is None else scaler.scale_
+        self._scale = _constant(scale, np.float32)
         exact = points.astype(np.float64)
         self._points = _constant(2 * exact.T, np.float32)
         self._squares = _constant(np.square(exact).sum(axis=1), np.float32)
@@ -203,7 +204,7 @@ def neighbours(
     settings: NeighboursSettings, values: FloatArray, columns: Columns, seed: int
 ) -> Any:
     """Keep every window, or ask all where there are fewer; ``seed`` has nothing to decide."""
-    scaler = StandardScaler().fit(values)
+    scaler = StandardScaler(with_std=settings.scaled).fit(values)
     n_nearest = min(settings.n_neighbours, len(values))
     return Neighbours(scaler, _scaled(scaler, values), columns, n_nearest, name="neighbours")
 

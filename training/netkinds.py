@@ -129,6 +129,7 @@ class NeighboursSettings(EstimatorSettings):
 
     kind: Literal["neighbours"] = Field(description="nearest training windows of one vector")
     n_neighbours: int = Field(5, ge=1, le=1000, description="how many of the nearest are asked")
+    scaled: bool = Field(False, description="each value by its deviation, before it is compared")
 
 
 class KernelSettings(EstimatorSettings):
