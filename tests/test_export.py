@@ -275,6 +275,29 @@ def test_a_target_that_the_bundle_cannot_have_is_refused(own, tmp_path, capsys, 
     assert not (tmp_path / "new").exists()
 
 
+def test_a_model_of_more_than_a_phone_has_is_refused(own, tmp_path, capsys):
+    """A network that no phone's reader knows every operation of."""
+    import tensorflow as tf
+
+    def scores(samples):
+        frames = tf.reshape(samples, (1, -1, 1024))
+        turned = tf.raw_ops.MatrixDeterminant(input=frames[..., :4, None] * tf.eye(4))
+        return tf.stack([turned, turned], axis=2)
+
+    signature = tf.TensorSpec([1, 8192], tf.float32)
+    graph = tf.function(scores, input_signature=[signature]).get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph])
+    ops = tf.lite.OpsSet
+    converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS, ops.SELECT_TF_OPS]
+    strange = write_bundle(
+        tmp_path / "strange", spec_of(read_bundle(own)), {MODEL_FILE: converter.convert()}
+    )
+    assert export(strange.path, "--to", "android", "--window", 1, "-o", tmp_path / "new") == 2
+    said = refusal(capsys)
+    assert "cannot be had for android: its model needs FlexMatrixDeterminant" in said
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_two_files_of_a_bundle_are_enough_where_they_can_be(own, tmp_path):
     for path in own.iterdir():
         if path.name not in (MODEL_FILE, SPEC_FILE):
