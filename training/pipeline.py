@@ -198,10 +198,10 @@ class WindowMaker:
         return 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
 
     def _asked(self, laid: Sequence[Any], call: Sequence[Any]) -> Any:
-        """For each frame 1 in a call, 0 far from its clip, and ``IGNORED`` in between.
+        """For each frame 1 in a call, 0 elsewhere, and ``IGNORED`` near the ends of call and clip.
 
-        ``laid`` and ``call``: between which samples the clip stands, and the call in it. Of a call
-        that is mostly out of the window nothing is asked.
+        ``laid`` and ``call``: between which samples the clip stands, and the call in it; what leads
+        up to a call there is none. Of a clip that is mostly out of the window nothing is asked.
         """
         n_frames = self.n_samples // self.frame_samples
         centre = (tf.range(n_frames) * 2 + 1) * self.frame_samples // 2
@@ -209,12 +209,13 @@ class WindowMaker:
         inside, in_call = (
             (centre >= start[:, None]) & (centre < stop[:, None]) for start, stop in (laid, call)
         )
-        near = [tf.abs(centre - end[:, None]) < margin for end in laid]
+        near = [tf.abs(centre - end[:, None]) < margin for end in (*laid, *call)]
         start, stop = laid
         visible = tf.minimum(stop, self.n_samples) - tf.maximum(start, 0)
         share = tf.cast(visible, tf.float32) / tf.cast(stop - start, tf.float32)
-        is_asked = inside & in_call & (share >= VISIBLE_CALL)[:, None]
-        return tf.where(is_asked, 1.0, tf.where(inside | near[0] | near[1], IGNORED, 0.0))
+        is_seen = (share >= VISIBLE_CALL)[:, None]
+        is_left = tf.reduce_any(near, axis=0) | (inside & ~is_seen)
+        return tf.where(inside & in_call & is_seen, 1.0, tf.where(is_left, IGNORED, 0.0))
 
     def _targets(self, asked: tuple[Any, Any], label: Any) -> Any:
         """See ``__call__``: a call where either is one, and nothing where either asks nothing."""
