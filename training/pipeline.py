@@ -105,10 +105,7 @@ class WindowMaker:
         return samples[:, : self.n_samples], tf.gather(self.bank.levels, clip)
 
     def _foreground(self, clip: Any, draws: Sequence[Any], is_whole: Any) -> tuple[Any, Any, Any]:
-        """Each clip, or a piece of its call, somewhere in its window.
-
-        The sound, between which samples it stands, and between which the call of a whole clip does.
-        """
+        """Each clip, or a piece of its call, in its window: sound, its ends, its call's ends."""
         speed = 1.0 + self.augment.stretch * (2.0 * draws[8] - 1.0)
         part, whole = self._piece(clip, draws[9], draws[10]), tf.gather(self.bank.lengths, clip)
         first, kept = tf.where(is_whole, 0, part[0]), tf.where(is_whole, whole, part[1])
