@@ -154,7 +154,7 @@ class ClusterPool:
     def _feed(self, coming: Iterator[tuple[int, Recording]]) -> None:
         """Give the cluster enough to do."""
         if time.monotonic() - self._counted_s > _THREADS_EVERY_S:
-            self._most = AHEAD * max(1, sum(self._client.nthreads().values()))
+            self._most = AHEAD * max(1, self._n_threads())
             self._counted_s = time.monotonic()
         while len(self._in_hand) < self._most:
             if not self._waiting:
@@ -163,6 +163,13 @@ class ClusterPool:
                     return
                 self._waiting.append(self._joiner.first(*following))
             self._give(self._waiting.popleft())
+
+    def _n_threads(self) -> int:
+        """Threads of all workers; none while the scheduler is gone."""
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError:
+            return 0
 
     def _give(self, task: Task) -> None:
         there = replace(task.recording, path=from_anywhere(task.recording.path))
@@ -204,8 +211,7 @@ class ClusterPool:
         for key in ended:
             by_status.setdefault(self._in_hand[key].future.status, []).append(key)
         done = by_status.pop("finished", [])
-        # All at once, as each question to the scheduler takes milliseconds.
-        found = self._client.gather([self._in_hand[key].future for key in done], errors="skip")
+        found = self._gathered(done)
         if len(found) < len(done):
             by_status.setdefault("lost", []).extend(done)
             done = []
@@ -221,6 +227,16 @@ class ClusterPool:
         if lost:
             self._waiting.extendleft(self._in_hand.pop(key).task for key in reversed(lost))
             self._connect_again()
+
+    def _gathered(self, done: list[Key]) -> list[Any]:
+        """What tasks brought; less than all of it where a worker or the scheduler is lost."""
+        try:
+            # All at once, as each question to the scheduler takes milliseconds.
+            return list(
+                self._client.gather([self._in_hand[key].future for key in done], errors="skip")
+            )
+        except OSError:  # the scheduler went while it was asked
+            return []
 
     def _why(self, one: _InHand) -> str:
         """Why a task failed: workers died over it, or an error of our own."""
