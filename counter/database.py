@@ -63,9 +63,7 @@ class Kind:
             return self._connect(path)
 
     def _connect(self, path: Path) -> sqlite3.Connection:
-        return sqlite3.connect(
-            path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
-        )
+        return sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False)
 
     @contextmanager
     def told(self, path: Path) -> Iterator[None]:

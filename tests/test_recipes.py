@@ -93,6 +93,14 @@ def test_a_recipe_of_the_bird_is_the_default_with_one_model(name):
     assert settings.model_copy(update={"name": default.name, "models": default.models}) == default
 
 
+def check_report(folder, classes, labels):
+    report = json.loads((folder / "classification_report.json").read_text())
+    for split in ("cross-validation", "test"):
+        assert report[split]["confusion"]["classes"] == classes
+        assert list(report[split]["labels"]) == labels
+        assert sum(map(sum, report[split]["confusion"]["counts"])) == report[split]["clips"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_THE_BIRD])
 def test_a_recipe_trains_and_scans(name, tmp_path, monkeypatch, capsys):
@@ -108,12 +116,7 @@ def test_a_recipe_trains_and_scans(name, tmp_path, monkeypatch, capsys):
     assert (bundle.spec.window_samples is not None) == settings.has_windows
     assert bundle.spec.provenance["parity"]["float32"] <= 1e-3
 
-    report = json.loads((bundle.path / "classification_report.json").read_text())
-    for split in ("cross-validation", "test"):
-        classes = [*labels, "background"] if background else [*labels]
-        assert report[split]["confusion"]["classes"] == classes
-        assert list(report[split]["labels"]) == [*labels]
-        assert sum(map(sum, report[split]["confusion"]["counts"])) == report[split]["clips"]
+    check_report(bundle.path, [*labels, "background"] if background else [*labels], [*labels])
     card = (Path("artifacts") / name / "model_card.md").read_text()
     assert all(label.replace("_", r"\_") in card for label in labels)
     assert ("clips one after another" in card) == (not background)
