@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -198,8 +199,11 @@ class TestTrial:
 
 class TestPage:
     @pytest.fixture
-    def page(self, material):
+    def page(self, material, monkeypatch):
         from streamlit.testing.v1 import AppTest
+
+        # It puts itself in the place of the main module, which processes started later would run.
+        monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
         def app(material):
             from counter.review.overview import show
