@@ -78,6 +78,10 @@ class BundleSpec(Settings):
             )
         return self
 
+    def for_another(self) -> dict[str, Any]:
+        """What a bundle made of this one says too: all but what ``write_bundle`` finds itself."""
+        return self.model_dump(mode="json", exclude={"format", "model_sha256"})
+
     @property
     def context_samples(self) -> int:
         """Samples on either side of a frame that its score depends on."""

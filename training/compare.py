@@ -16,6 +16,7 @@ from training.clips import BACKGROUND, ClipSet
 from training.export import float32_file
 from training.fitting import Model, fit
 from training.litertrun import scorer
+from training.scoredclips import NO_LABEL
 from training.settings import TrainSettings
 
 # Sound that scoring speed is measured on, and how often: the fastest counts.
@@ -129,7 +130,7 @@ def compare(
 
 def classes_of(clips: ClipSet) -> tuple[str, ...]:
     """Labels, then ``background`` where there are such clips."""
-    return clips.labels + (("background",) if clips.of(BACKGROUND) else ())
+    return clips.labels + ((NO_LABEL,) if clips.of(BACKGROUND) else ())
 
 
 def _class_scores(

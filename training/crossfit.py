@@ -19,7 +19,7 @@ from training.learn import Learned, Scored, learn_rules
 from training.levels import call_extent
 from training.made import MadeRecording, make_recordings
 from training.medley import make_medleys, stands_alone
-from training.metrics import ClipScores
+from training.scoredclips import ClipScores
 from training.settings import FrontEndSettings, TrainSettings
 from training.windowed import TrainedWindows
 
@@ -159,15 +159,9 @@ def call_lengths_s(clips: ClipSet, label: int, front_end: FrontEndSettings) -> l
 def score_clips(trained: Model, clips: ClipSet, split: str) -> ClipScores:
     """Whole-clip scores of a model."""
     windowed = trained if isinstance(trained, TrainedWindows) else None
-    n_labels = len(clips.labels)
-    scores = [trained.clip_score(clip.samples) for clip in clips.clips]
-    labels = np.array([clip.label for clip in clips.clips], dtype=int)
-    return ClipScores(
-        labels=clips.labels,
-        scores=np.array(scores, dtype=np.float32).reshape(-1, n_labels),
-        truth=labels[:, None] == np.arange(n_labels),
-        sources=tuple(clip.source for clip in clips.clips),
-        names=tuple(clip.name for clip in clips.clips),
+    return ClipScores.of(
+        clips,
+        [trained.clip_score(clip.samples) for clip in clips.clips],
         split=split,
         is_exclusive=windowed is not None and windowed.is_exclusive,
         has_background=windowed is None or windowed.has_background,

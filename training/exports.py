@@ -121,7 +121,7 @@ def _difference(made: Made, sound: FloatArray) -> float:
 
 def _write(bundle: Bundle, target: str, output: Path, files: Mapping[str, bytes]) -> None:
     if MODEL_FILE in files:  # a bundle again, which scans
-        spec = bundle.spec.model_dump(mode="json", exclude={"format", "model_sha256"})
+        spec = bundle.spec.for_another()
         spec["provenance"] = {**spec["provenance"], "exported_as": target}
         write_bundle(output, spec, files)
         return

@@ -14,7 +14,9 @@ from keras import ops
 
 from counter.records import FloatArray
 from training.clips import Clip, ClipSet
+from training.clipscores import clip_score
 from training.frontends import LogBands, features_of
+from training.litertrun import on_whole_sounds
 from training.networks import NETWORKS, POOL
 from training.pipeline import training_windows, window_maker
 from training.settings import (
@@ -58,7 +60,7 @@ def window_loss(targets: Any, logits: Any, smoothing: float, call_frames: float)
     """Cross-entropy of each clip's pooled logits, and of the background's frames.
 
     Pooled logits are content with one moment of a call, and its event may then be too short; the
-    mean over a call's frames asks for all of it, which a clip that was cut loosely cannot give.
+    mean over a call's frames asks for all of it, from its own start in its clip to its own end.
 
     Parameters
     ----------
@@ -106,7 +108,8 @@ class Trained:
         layer = LogBands(self.front_end.model_dump())
         signature = [tf.TensorSpec((1, None), tf.float32)]
         graph = tf.function(
-            lambda samples: self.network(layer(samples), training=False), input_signature=signature
+            lambda samples: ops.sigmoid(self.network(layer(samples), training=False)),
+            input_signature=signature,
         )
         object.__setattr__(self, "_graph", graph)
 
@@ -120,27 +123,17 @@ class Trained:
         """None: it takes sound of any length."""
         return None
 
-    def logits(self, samples: FloatArray) -> FloatArray:
-        """Frame logits of one sound, shape (n_frames, n_labels); silence fills the last frame."""
-        n_frames = max(1, -(-len(samples) // self.frame_samples))
-        padded = np.zeros(n_frames * self.frame_samples, dtype=np.float32)
-        padded[: len(samples)] = samples
-        result: FloatArray = self._graph(padded[None]).numpy()[0]
-        return result
-
     def scores(self, samples: FloatArray) -> FloatArray:
-        """Frame scores of one sound, shape (n_frames, n_labels)."""
-        result: FloatArray = (1 / (1 + np.exp(-self.logits(samples).astype(np.float64)))).astype(
-            np.float32
-        )
-        return result
+        """Frame scores of one sound, shape (n_frames, n_labels); silence fills the last frame."""
+        return on_whole_sounds(self._run, self.frame_samples, None)(samples)
 
     def clip_score(self, samples: FloatArray) -> FloatArray:
-        """Score of a whole clip per label: the pooled frame logits through a sigmoid."""
-        logits = self.logits(samples).astype(np.float64)
-        pooled_logits = np.logaddexp.reduce(logits, axis=0) - np.log(len(logits))
-        score: FloatArray = (1 / (1 + np.exp(-pooled_logits))).astype(np.float32)
-        return score
+        """Score of a whole clip per label, of its frames as ``clip_score`` has it."""
+        return clip_score(self.scores(samples), is_exclusive=False)
+
+    def _run(self, samples: FloatArray) -> FloatArray:
+        scores: FloatArray = self._graph(samples).numpy()
+        return scores
 
 
 def fit(

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
 from counter.records import FloatArray
-from training.scoredclips import BACKGROUND, Bools, ClipScores, plain_text
+from training.scoredclips import NO_LABEL, Bools, ClipScores, plain_text
 
 __all__ = [
-    "BACKGROUND",
+    "NO_LABEL",
     "ClipScores",
     "Curve",
     "classification_report",

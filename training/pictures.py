@@ -29,7 +29,7 @@ from counter.output.chartstyle import (
 )
 from counter.records import FloatArray
 from training.metrics import (
-    BACKGROUND,
+    NO_LABEL,
     ClipScores,
     Curve,
     plain_text,
@@ -238,9 +238,9 @@ def clip_lengths(path: Path, lengths_s: Mapping[str, NDArray[np.float64]]) -> No
     rows = max(len(classes), 1)
     with _canvas(path, "Lengths of the clips", rows=rows, height_in=1 + 1.9 * rows) as panels:
         bins = np.histogram_bin_edges(np.concatenate([*classes.values(), []]), bins=30).tolist()
-        labels = [name for name in lengths_s if name != BACKGROUND]
+        labels = [name for name in lengths_s if name != NO_LABEL]
         for axes, (name, lengths) in zip(panels, classes.items(), strict=False):
-            colour = GREY if name == BACKGROUND else label_colour(labels.index(name))
+            colour = GREY if name == NO_LABEL else label_colour(labels.index(name))
             axes.hist(lengths, bins=bins, color=colour)
             axes.set(ylabel="clips", xlim=(bins[0], bins[-1]))
             axes.set_title(f"{_short(name)}: {len(lengths)} clips", loc="left")

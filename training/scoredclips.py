@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from counter.errors import CallcountError
 from counter.records import FloatArray
+from training.clipset import ClipSet
 
-BACKGROUND = "background"
+NO_LABEL = "background"
 
 Bools = NDArray[np.bool_]
 
@@ -55,8 +57,8 @@ class ClipScores:
     has_background: bool = True
 
     def __post_init__(self) -> None:
-        if not self.labels or len({*self.labels, BACKGROUND}) != len(self.labels) + 1:
-            raise ValueError(f"labels {self.labels} must be distinct and not '{BACKGROUND}'")
+        if not self.labels or len({*self.labels, NO_LABEL}) != len(self.labels) + 1:
+            raise ValueError(f"labels {self.labels} must be distinct and not '{NO_LABEL}'")
         shape = (len(self.names), len(self.labels))
         found = (self.scores.shape, self.truth.shape, len(self.sources))
         if found != (shape, shape, len(self.names)):
@@ -70,10 +72,34 @@ class ClipScores:
                 "Training has diverged: lower the learning rate.",
             )
 
+    @classmethod
+    def of(
+        cls,
+        clips: ClipSet,
+        scores: Sequence[FloatArray],
+        *,
+        split: str,
+        is_exclusive: bool,
+        has_background: bool,
+    ) -> ClipScores:
+        """The scores of a set of clips, (n_labels,) each, in their order; there may be none."""
+        n_labels = len(clips.labels)
+        labels = np.array([clip.label for clip in clips.clips], dtype=int)
+        return cls(
+            labels=clips.labels,
+            scores=np.array(scores, dtype=np.float32).reshape(-1, n_labels),
+            truth=labels[:, None] == np.arange(n_labels),
+            sources=tuple(clip.source for clip in clips.clips),
+            names=tuple(clip.name for clip in clips.clips),
+            split=split,
+            is_exclusive=is_exclusive,
+            has_background=has_background,
+        )
+
     @property
     def classes(self) -> list[str]:
         """Labels, then background where there is such a class."""
-        return [*self.labels, BACKGROUND] if self.has_background else [*self.labels]
+        return [*self.labels, NO_LABEL] if self.has_background else [*self.labels]
 
 
 def plain_text(text: str) -> str:

@@ -23,16 +23,26 @@ AVERAGED_SHARE, AVERAGED_STEP = 0.25, 2
 Loss = Callable[[Any, Any], Any]
 
 
-def schedule(settings: FitSettings) -> Any:
-    """The rate of every step: a short rise, then half a cosine down to 0."""
-    total = settings.n_steps
-    warm_up = max(1, int(total * WARM_UP_SHARE))
-    return keras.optimizers.schedules.CosineDecay(
+def optimizer_for(network: Any, settings: FitSettings) -> Any:
+    """AdamW, its rate a short rise, then half a cosine down to 0; ready for a first step."""
+    warm_up = max(1, int(settings.n_steps * WARM_UP_SHARE))
+    rate = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 10,
-        max(1, total - warm_up),
+        max(1, settings.n_steps - warm_up),
         warmup_target=settings.learning_rate,
         warmup_steps=warm_up,
     )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def restart(network: Any, optimizer: Any, other: Any) -> None:
+    """Begin anew from the weights of another network of that kind, and its dropout's seeds."""
+    for own, begun in zip(network.variables, other.variables, strict=True):
+        own.assign(begun)
+    for variable in optimizer.variables:
+        variable.assign(ops.zeros_like(variable))
 
 
 @dataclass(frozen=True)
@@ -54,16 +64,12 @@ class Trainer:
     @classmethod
     def of(cls, network: Any, settings: FitSettings, loss: Loss) -> Trainer:
         """A trainer by AdamW."""
-        optimizer = keras.optimizers.AdamW(schedule(settings), weight_decay=settings.weight_decay)
-        optimizer.build(network.trainable_variables)
+        optimizer = optimizer_for(network, settings)
         return cls(network, optimizer, _step(network, optimizer, loss))
 
     def restart(self, network: Any) -> None:
         """Begin anew from the weights of another network of that kind."""
-        for own, other in zip(self.network.variables, network.variables, strict=True):
-            own.assign(other)
-        for variable in self.optimizer.variables:
-            variable.assign(ops.zeros_like(variable))
+        restart(self.network, self.optimizer, network)
 
 
 def _step(network: Any, optimizer: Any, loss: Loss) -> Callable[[Any, Any], Any]:

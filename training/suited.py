@@ -72,8 +72,7 @@ def suited(settings: TrainSettings) -> tuple[TrainSettings, CallFacts | None]:
     ----------
     settings : TrainSettings
         Whatever of ``models`` and ``fit.window_s`` was given is left as it is; without
-        ``clips.annotations``, or with a network of windows, all is. Where no call comes from a
-        clip, which may be cut loosely, all of a call is asked for.
+        ``clips.annotations``, or with a network of windows, all is.
 
     Returns
     -------

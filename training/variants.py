@@ -158,7 +158,7 @@ def _largest(frames: list[FloatArray], others: list[FloatArray]) -> float:
 
 
 def _clip_scores(bundle: Bundle, clips: ClipSet, run: Score) -> ClipScores:
-    spec, labels = bundle.spec, np.array([clip.label for clip in clips.clips], dtype=int)
+    spec = bundle.spec
     is_exclusive = spec.provenance.get("classes") == "exclusive"
 
     def scores_of(samples: FloatArray) -> FloatArray:
@@ -167,12 +167,9 @@ def _clip_scores(bundle: Bundle, clips: ClipSet, run: Score) -> ClipScores:
         return run(clip_windows(samples, WindowShape(spec.window_samples, spec.frame_samples)))
 
     scores = [clip_score(scores_of(one.samples), is_exclusive=is_exclusive) for one in clips.clips]
-    return ClipScores(
-        labels=clips.labels,
-        scores=np.stack(scores),
-        truth=labels[:, None] == np.arange(len(clips.labels)),
-        sources=tuple(clip.source for clip in clips.clips),
-        names=tuple(clip.name for clip in clips.clips),
+    return ClipScores.of(
+        clips,
+        scores,
         split="validation",
         is_exclusive=is_exclusive,
         has_background=bool(clips.of(BACKGROUND)),

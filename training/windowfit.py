@@ -25,7 +25,7 @@ from training.settings import (
     WindowShape,
     of_kind,
 )
-from training.steps import MeanWeights, schedule
+from training.steps import MeanWeights, optimizer_for, restart
 from training.transforms import Transforms
 from training.windowed import TrainedWindows, scoring
 from training.windowfronts import window_front_end
@@ -90,7 +90,7 @@ def fit_windows(
     asked = of_kind(settings.network, WindowNetworkSettings)
     network = WINDOW_NETWORKS[asked.kind](asked, features, targets.n_classes)
     learner = _learner(asked, settings.fit, features, targets)
-    _restart(learner, network)
+    restart(learner, learner.optimizer, network)
     told = _Told(progress, MeanWeights(learner, settings.fit))
     judged = _validation(validation, layer, shape, targets)
     _learn(learner, windows, settings.fit, callbacks=[told], validation_data=judged)
@@ -126,20 +126,11 @@ def _learner(
     """A network to train on, again and again."""
     learner = WINDOW_NETWORKS[network.kind](network, features, targets.n_classes)
     learner.compile(
-        optimizer=keras.optimizers.AdamW(schedule(fit), weight_decay=fit.weight_decay),
+        optimizer=optimizer_for(learner, fit),
         loss=_loss(targets, fit.label_smoothing),
         weighted_metrics=[_accuracy(targets)],
     )
-    learner.optimizer.build(learner.trainable_variables)
     return learner
-
-
-def _restart(learner: Any, network: Any) -> None:
-    """Begin anew from the weights of another network of that kind, and its dropout's seeds."""
-    for own, other in zip(learner.variables, network.variables, strict=True):
-        own.assign(other)
-    for variable in learner.optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
 
 
 def _loss(targets: Targets, smoothing: float) -> Any:

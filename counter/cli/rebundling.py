@@ -76,7 +76,7 @@ class NewBundle:
         OutputError
             It cannot be written.
         """
-        spec = self.old.spec.model_dump(mode="json", exclude={"format", "model_sha256"})
+        spec = self.old.spec.for_another()
         files = {name: (self.old.path / name).read_bytes() for name in kept}
         with tempfile.TemporaryDirectory() as scratch:
             yield Path(scratch)
