@@ -168,6 +168,16 @@ def test_errors_do_not_cancel_between_recordings_and_bias_does():
     assert (error.n_calls, error.n_events, error.n_false) == (3, 3, 1)
 
 
+@pytest.mark.parametrize("gap_s", [0.0, 0.5, 600.0])
+def test_no_rule_reaches_from_one_recording_into_another(gap_s):
+    # the first ends, and the next begins, within a call; one is empty
+    whole = (0.0, 20.0)
+    some = [scored([whole], [whole]), scored([whole], [whole]), Scored(np.zeros(0, np.float32), ())]
+    rules = PLAIN.changed(gap_s=gap_s, smooth_s=1.0)
+    error = count_error(some, rules, TIMEBASE)
+    assert (error.count_error, error.n_events, error.f1) == (0, 2, 1)
+
+
 def test_errors_are_means_that_order_and_repetition_leave_alone():
     some = draws(range(6), **KINDS["broken calls"])
     once = count_error(some, PLAIN, TIMEBASE)

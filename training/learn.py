@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -71,26 +72,61 @@ class CountError:
         return self.count_error + EVENT_WEIGHT * mistaken / max(self.n_recordings, 1)
 
 
+@dataclass(frozen=True)
+class _Reel:
+    """Smoothed scores of recordings one after another: a look at one is a look at all.
+
+    Attributes
+    ----------
+    scores : array of float32, shape (n_frames,)
+        Between recordings stands silence so long that no gap spans it.
+    first_frames : list of int
+        Of each recording, in order.
+    """
+
+    scores: FloatArray
+    first_frames: list[int]
+
+    @classmethod
+    def of(
+        cls, scored: Sequence[Scored], smooth_s: float, gap_s: float, timebase: Timebase
+    ) -> _Reel:
+        silence = np.full(timebase.frames(gap_s) + 1, -1.0, dtype=np.float32)
+        parts, first_frames, n_frames = [silence], [], len(silence)
+        for one in scored:
+            first_frames.append(n_frames)
+            parts += [smooth(one.scores, smooth_s, timebase), silence]
+            n_frames += len(one.scores) + len(silence)
+        return cls(np.concatenate(parts), first_frames)
+
+    def events(self, rules: EventRules, timebase: Timebase) -> list[list[tuple[float, float]]]:
+        """Events of each recording, in seconds from its own start."""
+        found: list[list[tuple[float, float]]] = [[] for _ in self.first_frames]
+        for start, stop in spans(self.scores, rules, timebase):
+            number = bisect_right(self.first_frames, start) - 1
+            ends = (frame - self.first_frames[number] for frame in (start, stop))
+            first_s, last_s = (timebase.frame_start_s(frame) for frame in ends)
+            found[number].append((first_s, last_s))
+        return found
+
+
 def count_error(scored: Sequence[Scored], rules: EventRules, timebase: Timebase) -> CountError:
     """Count with the rules and compare with the truth; no recordings hold no error."""
-    return _compare(_smoothed(scored, rules.smooth_s, timebase), rules, timebase)
+    reel = _Reel.of(scored, rules.smooth_s, rules.gap_s, timebase)
+    return _compare(reel.events(rules, timebase), scored)
 
 
-def _smoothed(scored: Sequence[Scored], smooth_s: float, timebase: Timebase) -> list[Scored]:
-    return [Scored(smooth(one.scores, smooth_s, timebase), one.calls) for one in scored]
-
-
-def _compare(smoothed: Sequence[Scored], rules: EventRules, timebase: Timebase) -> CountError:
+def _compare(
+    found: Sequence[Sequence[tuple[float, float]]], scored: Sequence[Scored]
+) -> CountError:
     wrong, bias, n_events, n_matched = 0, 0, 0, 0
-    for one in smoothed:
-        found = spans(one.scores, rules, timebase)
-        events = [(timebase.frame_start_s(a), timebase.frame_start_s(b)) for a, b in found]
+    for events, one in zip(found, scored, strict=True):
         difference = len(events) - len(one.calls)
         wrong, bias = wrong + abs(difference), bias + difference
         n_events += len(events)
         n_matched += len(match(events, one.calls, MATCH_IOU))
-    n_calls = sum(len(one.calls) for one in smoothed)
-    n_recordings = len(smoothed)
+    n_calls = sum(len(one.calls) for one in scored)
+    n_recordings = len(scored)
     return CountError(
         count_error=wrong / max(n_recordings, 1),
         bias=bias / max(n_recordings, 1),
@@ -150,12 +186,13 @@ def learn_rules(
     scale = Scale.of(np.asarray(lengths_s), timebase)
 
     @cache
-    def smoothed(smooth_s: float) -> list[Scored]:
-        return _smoothed(scored, smooth_s, timebase)
+    def reel(smooth_s: float, gap_s: float) -> _Reel:
+        return _Reel.of(scored, smooth_s, gap_s, timebase)
 
     @cache
     def cost_of(rules: EventRules) -> float:
-        return _compare(smoothed(rules.smooth_s), rules, timebase).cost
+        events = reel(rules.smooth_s, rules.gap_s).events(rules, timebase)
+        return _compare(events, scored).cost
 
     def cost(candidate: Candidate) -> float:
         return cost_of(candidate.rules(scale))
