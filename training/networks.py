@@ -23,7 +23,7 @@ HEAD_KERNEL, HEAD_LAYERS = 17, 2
 
 @keras.saving.register_keras_serializable("callcount")
 class BatchNorm(layers.BatchNormalization):
-    """Keras's, over the last axis of a picture, in one operation while training.
+    """Keras's, over the last axis of a picture, in one operation.
 
     Keras's own walks through memory once for each of its sums and products, which on a processor
     takes longer than the convolutions do.
@@ -31,14 +31,14 @@ class BatchNorm(layers.BatchNormalization):
 
     def call(self, x: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise by the batch while training, else by the averages."""
-        if not training:
-            return super().call(x, training=training, mask=mask)
-        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            x, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+        averages = (self.moving_mean, self.moving_variance)
+        known = {} if training else dict(zip(("mean", "variance"), averages, strict=True))
+        y, *drawn = tf.compat.v1.nn.fused_batch_norm(
+            x, self.gamma, self.beta, **known, epsilon=self.epsilon, is_training=bool(training)
         )
-        averages = ((self.moving_mean, mean), (self.moving_variance, variance))
-        for average, now in averages:
-            average.assign(average * self.momentum + now * (1.0 - self.momentum))
+        if training:
+            for average, now in zip(averages, drawn, strict=True):
+                average.assign(average * self.momentum + now * (1.0 - self.momentum))
         return y
 
 
