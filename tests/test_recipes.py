@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ FEW = (
     "rules.recording_s=15",
 )
 RATE_HZ = 16000
+# How pickles of every protocol since the second begin.
+PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 CLIP_S = 2.3
 
 
@@ -101,6 +104,19 @@ def check_report(folder, classes, labels):
         assert sum(map(sum, report[split]["confusion"]["counts"])) == report[split]["clips"]
 
 
+def check_nothing_pickled(folder):
+    """No file, and none inside a zip file, begins as a pickle does or names what one would load."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".png"]
+    contents = {path: path.read_bytes() for path in files}
+    for path in folder.rglob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            contents |= {path / name: archive.read(name) for name in archive.namelist()}
+    assert contents
+    for path, content in contents.items():
+        assert not content.startswith(PICKLES), path
+        assert not any(module in content for module in (b"sklearn.", b"joblib")), path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_THE_BIRD])
 def test_a_recipe_trains_and_scans(name, tmp_path, monkeypatch, capsys):
@@ -116,6 +132,7 @@ def test_a_recipe_trains_and_scans(name, tmp_path, monkeypatch, capsys):
     assert (bundle.spec.window_samples is not None) == settings.has_windows
     assert bundle.spec.provenance["parity"]["float32"] <= 1e-3
 
+    check_nothing_pickled(bundle.path)
     check_report(bundle.path, [*labels, "background"] if background else [*labels], [*labels])
     card = (Path("artifacts") / name / "model_card.md").read_text()
     assert all(label.replace("_", r"\_") in card for label in labels)
