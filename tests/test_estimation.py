@@ -287,6 +287,21 @@ class TestLimits:
         found = poisson_limits(count, count, 1.0)
         assert found == pytest.approx((low, high), rel=0.02, abs=0.03)
 
+    @pytest.mark.parametrize(
+        ("means", "least", "average"),
+        [(np.arange(0.01, 2.4, 0.01), 0.91, 0.974), (np.arange(3, 12, 0.02), 0.91, 0.948)],
+    )
+    def test_coverage_of_poisson_counts(self, means, least, average):
+        counts = np.arange(60)
+        low, high = np.array([poisson_limits(n, n, 1.0) for n in counts.tolist()]).T
+        logarithms = np.cumsum(np.log(np.maximum(counts, 1)))
+        chance = np.exp(counts * np.log(means)[:, None] - means[:, None] - logarithms)
+        is_above = means[:, None] > high
+        covered = (chance * ((low <= means[:, None]) & ~is_above)).sum(axis=1)
+        assert covered.min() >= least
+        assert covered.mean() == pytest.approx(average, abs=0.001)
+        assert is_above.any() == (means[-1] > 2.4)
+
     def test_everything_seen_has_no_width(self):
         assert poisson_limits(7.0, 0.0, 0.0) == (7.0, 7.0)
 
