@@ -47,3 +47,12 @@ def windowed_network(tmp_path_factory):
 def either_network(request):
     """One and the other: nothing of which it is shows in how sound arrives or is cut up."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window."""
+    from browsers import chromium
+
+    with chromium() as started:
+        yield started

@@ -1,41 +1,20 @@
-"""The overview in a real browser: it opens, counts an upload, and hears a microphone.
+"""The overview in a real browser: it opens, counts an upload, and hears a microphone."""
 
-Screenshots go to the folder that ``CALLCOUNT_SCREENSHOTS`` names, where it is set.
-"""
-
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 from audio_files import write
+from browsers import chromium, served, shot, sync_api, watched
 from bundles import MODEL_RATE_HZ, calls
 
 from counter.cli.main import run
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("streamlit", reason="streamlit is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("there is no chromium on this machine", allow_module_level=True)
 
 EVIL = "Bog <script>document.title='bad'<!-- ![x](http:⁄⁄example.org⁄y.png)"
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 PATIENCE_MS = 60_000
 sync_api.expect.set_options(timeout=PATIENCE_MS)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -53,25 +32,8 @@ def site(tmp_path_factory, tone_bundle):
     (folder / "sites.csv").write_text("\n".join(rows), encoding="utf-8")
     flags = ["--sites", str(folder / "sites.csv"), "--model", str(tone_bundle.path), "--no-plots"]
     assert run(["scan", str(folder / "season"), "-o", str(folder / "r.csv"), *flags]) == 0
-    port = free_port()
-    command = [sys.executable, "-m", "counter.cli.main", "review", str(folder / "r.csv")]
-    with subprocess.Popen([*command, "--no-browser", "--port", str(port)]) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
-            yield f"http://127.0.0.1:{port}/overview"
-        finally:
-            process.terminate()
-
-
-def wait_for(url, process):
-    for _ in range(PATIENCE_MS // 100):
-        assert process.poll() is None, "the command ended"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing at {url}")
+    with served(folder / "r.csv") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +41,8 @@ def browser(tmp_path_factory):
     """A browser whose microphone hears two tones, again and again."""
     heard = tmp_path_factory.mktemp("heard") / "tones.wav"
     write(heard, calls(6.0, (0.5, 3.5)), MODEL_RATE_HZ, subtype="PCM_16")
-    flags = [*FLAGS, *MICROPHONE, f"--use-file-for-fake-audio-capture={heard}"]
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with chromium(*MICROPHONE, f"--use-file-for-fake-audio-capture={heard}") as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +52,12 @@ def opened(browser, site):
         viewport={"width": 1280, "height": 1000}, permissions=["microphone"]
     )
     context.set_default_timeout(PATIENCE_MS)
-    page, fetched = context.new_page(), []
-    page.on("request", lambda request: fetched.append(request.url))
-    page.goto(site)
-    page.get_by_test_id("stMetric").first.wait_for()
-    yield page
+    page = context.new_page()
+    with watched(page, site):
+        page.goto(f"{site}/overview")
+        page.get_by_test_id("stMetric").first.wait_for()
+        yield page
     context.close()
-    here = site.removesuffix("/overview")
-    assert [url for url in fetched if not url.startswith((here, "data:", "blob:"))] == []
 
 
 def keep(page, name):
@@ -112,9 +69,7 @@ def keep(page, name):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if folder := os.environ.get("CALLCOUNT_SCREENSHOTS"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=Path(folder) / f"{name}-{width}.png")
+        shot(page, f"{name}-{width}", full_page=False)
 
 
 def told(page, name):

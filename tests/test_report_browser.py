@@ -1,43 +1,16 @@
-"""The report in a real browser, as a reader has it: no network, a keyboard, sound that plays.
+"""The report in a real browser, as a reader has it: no network, a keyboard, sound that plays."""
 
-Screenshots go to the folder that ``CALLCOUNT_SCREENSHOTS`` names, where it is set.
-"""
-
-import os
-import shutil
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from audio_files import write
+from browsers import shot, watched
 from bundles import MODEL_RATE_HZ, calls
 
 from counter.cli.main import run
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("there is no chromium on this machine", allow_module_level=True)
-
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 OPENS_WITHIN_S = 3.0
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 def make_season(folder, bundle, n_recordings):
@@ -67,15 +40,13 @@ def report(tmp_path_factory, tone_bundle):
 def opened(browser, report):
     """The report in a window; at the end nothing was complained of and nothing fetched."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    said, fetched = [], []
+    said = []
     page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: fetched.append(request.url))
-    page.goto(report.as_uri())
-    yield page
-    page.close()
+    with watched(page, report.as_uri()) as asked:
+        page.goto(report.as_uri())
+        yield page
     assert said == []
-    assert [url for url in fetched if not url.startswith("data:")] == [report.as_uri()]
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
 
 
 def until(page, expression):
@@ -183,9 +154,7 @@ def test_it_fits_the_window(browser, report, width, scheme):
     page_colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     is_dark = sum(int(part) for part in page_colour.strip("rgb()").split(",")[:3]) < 300
     assert is_dark == (scheme == "dark")
-    if folder := os.environ.get("CALLCOUNT_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"report-{width}-{scheme}.png", full_page=True)
+    shot(page, f"report-{width}-{scheme}")
     page.close()
 
 

@@ -1,37 +1,23 @@
-"""The review page in a real browser, as a person uses it: look, listen, answer by a key, come back.
+"""The review page in a real browser: look, listen, answer by a key, close, come back."""
 
-Screenshots go to the folder that ``CALLCOUNT_SCREENSHOTS`` names, where it is set.
-"""
-
-import os
-import shutil
-import signal
 import socket
 import sqlite3
 import statistics
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from audio_files import write
+from browsers import served, shot, watched
 from bundles import MODEL_RATE_HZ, calls
 from outcomes import rows_of
 
 from counter.cli.main import run
 
 pytest.importorskip("streamlit", reason="callcount[review] is not installed")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-if CHROMIUM is None:
-    pytest.skip("there is no chromium on this machine", allow_module_level=True)
 
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 EVIL = "<script>document.title='bad'<!-- & \"quoted\" 'x'.wav"
 # The first answers are given at a person's pace, the others as fast as the page takes them.
 N_AT_EASE = 12
@@ -50,14 +36,6 @@ WATCH = """() => {
 SOUND = "item.querySelector('audio')"
 WIDTH = "item.querySelector('.layer').getBoundingClientRect().width"
 HEIGHT = "item.querySelector('.layer').getBoundingClientRect().height"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -80,63 +58,18 @@ def scanned(tmp_path_factory, tone_bundle):
     return folder
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@contextmanager
-def served(folder, *flags):
-    """The pages, served from elsewhere; at the end Ctrl-C stops them in order."""
-    port = free_port()
-    command = [sys.executable, "-m", "counter.cli.main", "review", str(folder / "r.csv")]
-    command += ["--no-browser", "--port", str(port), *map(str, flags)]
-    root = Path(__file__).resolve().parents[1]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    environment.pop("CALLCOUNT_TOKEN", None)
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE) as process:
-        url = f"http://127.0.0.1:{port}"
-        try:
-            _wait_for(url, process)
-            yield url
-        finally:
-            process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=30)[1].decode()
-    assert process.returncode == 0, said
-    assert "Traceback" not in said
-
-
-def _wait_for(url, process):
-    for _ in range(300):
-        assert process.poll() is None, process.stderr.read().decode()
-        try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("the page never came up")
-
-
 @contextmanager
 def opened(browser, url, width=1280):
-    """A window; at the end nothing was asked of any other server, and no error was told."""
+    """A window."""
     page = browser.new_page(viewport={"width": width, "height": 900})
-    asked, wrong = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(url)
-    try:
+    with watched(page, url):
+        page.goto(url)
         yield page
-    finally:
-        page.close()
-    assert wrong == []
-    assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []
 
 
 @pytest.fixture(scope="module")
 def site(scanned):
-    with served(scanned, "--reviewer", "ann") as url:
+    with served(scanned / "r.csv", "--reviewer", "ann") as url:
         yield url
 
 
@@ -167,12 +100,6 @@ def answers(folder, reviewer):
     with sqlite3.connect(folder / "r" / "review.sqlite") as db:
         rows = db.execute("SELECT reviewer, verdict, calls FROM answers ORDER BY id").fetchall()
     return [tuple(said) for who, *said in rows if who == reviewer]
-
-
-def shot(page, name):
-    if folder := os.environ.get("CALLCOUNT_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 def test_a_person_answers_20_events_by_keyboard_and_finds_them_again(
@@ -266,7 +193,7 @@ def status_of(url):
 def test_a_sample_behind_a_token_and_no_file_is_served(browser, scanned):
     sample = scanned / "sample" / "sample.csv"
     flags = ("--reviewer", "ann", "--sample", sample, "--token", "blue heron 7")
-    with served(scanned, *flags) as url, opened(browser, url) as page:
+    with served(scanned / "r.csv", *flags) as url, opened(browser, url) as page:
         box = page.get_by_role("textbox", name="Token")
         box.fill("blue heron")
         page.keyboard.press("Enter")
