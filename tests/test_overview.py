@@ -221,6 +221,8 @@ class TestPage:
             f"Counts by {of}" for of in ("recording", "site", "day", "hour")
         ]
         assert len(page.dataframe) == 4
+        assert all(table.proto.HasField("placeholder") for table in page.dataframe)
+        assert {table.proto.placeholder for table in page.dataframe} == {""}
 
     def test_a_site_alone_has_its_own_charts(self, page):
         page.run()

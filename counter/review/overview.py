@@ -107,7 +107,8 @@ def _show_table(table: Table) -> None:
     from counter.review.overview_data import frame_of
 
     st.subheader(_text(table.title), anchor=False)
-    st.dataframe(frame_of(table), hide_index=True)
+    # what has no number is empty, as in the report, not "None"
+    st.dataframe(frame_of(table), hide_index=True, placeholder="")
     if table.note:
         st.caption(_text(table.note))
 
