@@ -1,5 +1,6 @@
 """The review page in a real browser: look, listen, answer by a key, close, come back."""
 
+import http.client
 import socket
 import sqlite3
 import statistics
@@ -217,6 +218,30 @@ def test_a_sample_behind_a_token_and_no_file_is_served(browser, scanned):
         _check_that_no_file_is_served(url, scanned)
     counted = [calls for verdict, calls in answers(scanned, "ann") if verdict == "counted"]
     assert counted == [2, 12, 0]
+
+
+def status_of_a_socket(url, origin):
+    """What a page of an origin gets when it wants to talk to the pages."""
+    asked = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Origin": origin}
+    upgrade |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg=="}
+    asked.request("GET", "/_stcore/stream", headers=upgrade)
+    status = asked.getresponse().status
+    asked.close()
+    return status
+
+
+def test_a_page_of_others_is_refused_and_no_server_is_asked_about_it(scanned):
+    with socket.create_server(("127.0.0.1", 0)) as ear:
+        # whatever is asked of any server goes by here
+        proxy = f"http://127.0.0.1:{ear.getsockname()[1]}"
+        with served(scanned / "r.csv", http_proxy=proxy, https_proxy=proxy, no_proxy="") as url:
+            assert status_of_a_socket(url, "http://evil.example") == 403
+            assert status_of_a_socket(url, "null") == 403
+            assert status_of_a_socket(url, url) == 101
+        ear.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            ear.accept()
 
 
 def _check_that_no_file_is_served(url, scanned):

@@ -56,12 +56,20 @@ def find_port(address: str, wanted: int | None) -> int:
 
 def serve(desk: Desk, place: At) -> None:
     """Serve the pages until Ctrl-C."""
+    from streamlit import net_util
     from streamlit.web import bootstrap
 
     set_desk(desk)
+    # A page from elsewhere that wants to talk to these is refused. Streamlit would first ask a
+    # server of Amazon's for this machine's outer address, and no setting keeps it from that.
+    net_util.get_external_ip = _no_address
     options = _options(place)
     bootstrap.load_config_options(options)
     bootstrap.run(str(_SCRIPT), False, [], options)
+
+
+def _no_address() -> None:
+    """The outer address of this machine: nobody is asked for it."""
 
 
 def _options(place: At) -> dict[str, object]:
