@@ -13,6 +13,7 @@ import pytest
 from audio_files import write
 from browsers import served, shot, watched
 from bundles import MODEL_RATE_HZ, calls
+from contrasts import contrast
 from outcomes import rows_of
 
 from counter.cli.main import run
@@ -153,6 +154,44 @@ def test_it_plays_and_zooms(browser, site):
         page.wait_for_function(f"() => {WIDTH} > {2 * size[0]}")
         page.keyboard.press("f")
         assert page.evaluate(WIDTH) == pytest.approx(size[0], abs=1)
+
+
+def test_all_is_reached_by_tab_and_named_for_a_screen_reader(browser, site):
+    with opened(browser, site) as page:
+        begin(page)
+        page.evaluate(f"{SOUND}.pause()")
+        for name in ("yes", "no", "unsure", "other label", "back", "time: longer"):
+            assert page.get_by_role("button", name=name, exact=True).count() == 1
+        assert page.get_by_role("group", name="Spectrogram: wheel zooms").count() == 1
+        assert page.evaluate(f"{SOUND}.ariaLabel") == "Sound"
+        assert page.get_by_role("button", name="yes").get_attribute("aria-keyshortcuts") == "Y"
+        # keys are answers, but for what has them for itself
+        page.get_by_label("speed").focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Space")
+        assert not page.get_by_label("play at once").is_checked()
+        assert page.evaluate(f"{SOUND}.paused")
+        lowest = page.get_by_role("slider").first
+        lowest.focus()
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("0.01", exact=True).first.wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_coloured_stands_out_as_wcag_aa_wants(browser, site, scheme):
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    with watched(page, site):
+        page.goto(f"{site}/overview")
+        tab = page.get_by_role("tab", selected=True).locator("p")
+        tab.wait_for(timeout=20_000)
+        page.wait_for_timeout(500)  # it comes in its colour by and by
+        ink = tab.evaluate("one => getComputedStyle(one).color")
+        paper = page.get_by_test_id("stApp").evaluate(
+            "one => getComputedStyle(one).backgroundColor"
+        )
+    ink, paper = ([int(part) for part in one.strip("rgb()").split(",")] for one in (ink, paper))
+    assert (sum(paper) < 300) == (scheme == "dark")
+    assert contrast(ink, paper) >= 4.5
 
 
 def test_another_label_a_change_of_mind_and_a_second_person(browser, site, scanned):

@@ -56,7 +56,7 @@ function start(root) {
     layer.height = `${100 / (f1 - f0)}%`;
     layer.bottom = `${(-100 * f0) / (f1 - f0)}%`;
     const at = (share) => me.item.start_s + share * lengthS();
-    axis(one(".seconds"), ticks(at(t0), at(t1), Math.max(2, frame.clientWidth / 110)),
+    axis(one(".seconds"), ticks(at(t0), at(t1), Math.max(4, frame.clientWidth / 110)),
       ["left", (s) => ((s - me.item.start_s) / lengthS() - t0) / (t1 - t0)], (s) => `${s} s`);
     axis(one(".hertz"), ticks((f0 * spanHz()) / 1000, (f1 * spanHz()) / 1000, 6),
       ["top", (k) => 1 - ((k * 1000) / spanHz() - f0) / (f1 - f0)], (k) => `${k} kHz`);
@@ -138,7 +138,10 @@ function start(root) {
   const button = (text, key, act) => {
     const made = document.createElement("button");
     made.append(text);
-    if (key) made.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    if (key) {
+      made.append(Object.assign(document.createElement("kbd"), { textContent: key, ariaHidden: "true" }));
+      made.setAttribute("aria-keyshortcuts", key);
+    }
     made.addEventListener("click", act);
     return made;
   };
@@ -188,8 +191,10 @@ function start(root) {
   const onKey = (event) => {
     const target = event.composedPath()[0];
     const isTyped = target.isContentEditable || /^(textarea|select)$/i.test(target.tagName)
-      || (target.tagName === "INPUT" && target.type !== "checkbox");
-    const isPressed = /^(button|audio)$/i.test(target.tagName) && [" ", "Enter"].includes(event.key);
+      || (target.tagName === "INPUT" && target.type !== "checkbox") || target.role === "slider";
+    // a box that was clicked leaves the keys to the answers, one that was reached by Tab is for Space
+    const isPressed = [" ", "Enter"].includes(event.key)
+      && target.matches("button, audio, [type=checkbox]:focus-visible");
     if (!me.item || isTyped || isPressed || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const key = event.key.toLowerCase();
     const act = acts()[key]?.[1] ?? tools[key];
