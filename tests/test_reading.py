@@ -114,7 +114,9 @@ def refused(path):
 def test_a_missing_file_is_named(scanned, name):
     path = scanned()
     (path.parent / name).unlink()
-    assert f"{path.parent / name} is missing" in refused(path)
+    told = refused(path)
+    assert f"{path.parent / name} is missing" in told
+    assert told.endswith("Check the path." if name == "r.csv" else "has to stay beside its table.")
 
 
 def test_a_folder_is_no_table(scanned):

@@ -4,11 +4,13 @@ import importlib.util
 import json
 import shutil
 import sqlite3
+import sys
 import threading
 import time
 import tracemalloc
 from dataclasses import replace
 from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ from counter.report.media import Cutting
 from counter.report.season import read_bands, read_places
 from counter.review.agreement import agreements
 from counter.review.cutting import ItemCutter
-from counter.review.desk import Bench
+from counter.review.desk import Bench, Desk
 from counter.review.gate import is_loopback
 from counter.review.material import Material
 from counter.review.message import message
@@ -372,6 +374,62 @@ class TestVisit:
         assert visit.left_s == 7 * visit.walk.n_left
 
 
+class TestPage:
+    """What stands around an item: how far one is, and what one wants to see."""
+
+    @pytest.fixture
+    def page(self, work, monkeypatch):
+        pytest.importorskip("streamlit", reason="callcount[review] is not installed")
+        from streamlit.testing.v1 import AppTest
+
+        # It puts itself in the place of the main module, which processes started later would run.
+        monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+        items = replace(
+            items_of(work),
+            labels=("tone", "toad"),
+            label=np.arange(7) % 2,
+            score=np.linspace(0.3, 0.9, 7),
+        )
+        results = read_results(work / "r.csv")
+        material = Material(results, read_places(results), read_bands(results), {})
+        desk = Desk("r", material, replace(bench_of(work), items=items), "ann", "")
+
+        def app(desk):
+            from counter.review.page import show
+
+            show(desk)
+
+        return AppTest.from_function(app, args=(desk,), default_timeout=60)
+
+    def told(self, page):
+        page.run()
+        assert not page.exception
+        return page.get("progress")[0].proto.text
+
+    def test_it_asks_what_is_wanted_and_tells_what_and_how_long_is_left(self, page, monkeypatch):
+        assert self.told(page) == "0 of 7 answered, 7 left here"
+        known = {one.label: one.options for one in page.multiselect}
+        assert known == {"Sites": ["Bog", "Ridge"], "Labels": ["tone", "toad"]}
+        page.multiselect[0].set_value(["Ridge"])
+        assert self.told(page) == "0 of 7 answered, 2 left here"
+        page.multiselect[0].set_value([])
+        page.multiselect[1].set_value(["toad"])
+        assert self.told(page) == "0 of 7 answered, 3 left here"
+        page.multiselect[1].set_value([])
+        page.slider[0].set_range(0.55, 0.75)
+        assert self.told(page) == "0 of 7 answered, 2 left here"
+        page.slider[0].set_range(0.0, 1.0)
+        clock = SimpleNamespace(monotonic=iter(range(0, 1000, 90)).__next__)
+        monkeypatch.setattr("counter.review.visit.time", clock)
+        assert "about" not in self.told(page)
+        visit = page.session_state["visit"]
+        for _ in range(6):
+            visit.take({"seq": visit.shown, "verdict": YES})
+        assert self.told(page) == "6 of 7 answered, 1 left here, about 2 min"
+        page.text_input[0].set_value("ben")
+        assert self.told(page) == "0 of 7 answered, 7 left here"
+
+
 def test_what_is_sent_of_an_item(scanned, tmp_path):
     results = read_results(scanned / "r.csv")
     places = read_places(results)
@@ -636,8 +694,9 @@ class TestCommand:
         ("flags", "told"),
         [
             (("--sample", "s/sample.csv", "--mined", "m"), "cannot be reviewed at once"),
-            (("--sample", "gone.csv"), "is no table of a sample"),
-            (("--mined", "gone"), "mine.json"),
+            (("--sample", "gone.csv"), "there is no table of a sample at gone.csv"),
+            (("--sample", "s"), "s is a folder. Name the table in it, as s/sample.csv"),
+            (("--mined", "gone"), "cannot read gone/mine.json: it is missing"),
             (("--audio", "gone"), "--audio gone is no folder"),
         ],
     )

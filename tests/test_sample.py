@@ -292,11 +292,17 @@ class TestEstimate:
             assert message in refusal(capsys)
         assert (work / "mine.csv").read_text() == "a,b\n"
 
-    @pytest.mark.parametrize("name", ["sample", "none.csv"])
-    def test_what_is_no_sample_is_refused(self, work, capsys, name):
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [
+            ("sample", "is a folder. Name the table in it, as sample/sample.csv."),
+            ("none.csv", "there is no table of a sample at none.csv. Check the path."),
+        ],
+    )
+    def test_what_is_no_sample_is_refused(self, work, capsys, name, told):
         assert draw(n=8) == 0
         assert run(["estimate", "r.csv", name]) == 2
-        assert "is no table of a sample" in refusal(capsys)
+        assert told in refusal(capsys)
 
 
 class TestCalibrate:

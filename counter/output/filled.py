@@ -94,7 +94,7 @@ def read_beside(path: Path, table: str, again: str) -> dict[str, Any]:
 
 def unreadable(path: Path, table: str, error: Exception) -> CallcountError:
     """What to say of a plan that cannot be read or lacks something."""
-    why = " ".join(str(error).split())
+    why = "it is missing" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
     return CallcountError(
         f"cannot read {path}: {why}.", f"It is written beside {table} and has to stay there."
     )

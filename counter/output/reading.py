@@ -153,7 +153,9 @@ def read_results(results: Path) -> Results:
         )
     for path in (results, files.events, files.manifest):
         if not path.is_file():
-            raise CallcountError(f"no results of a scan at {results}: {path} is missing.")
+            beside = f"The folder {files.folder.name} has to stay beside its table."
+            fix = "Check the path." if path == results else beside
+            raise CallcountError(f"no results of a scan at {results}: {path} is missing.", fix)
     header, rows = _read_rows(results)
     recordings = tuple(_recording(row, results) for row in rows)
     facts = _read_facts(files.manifest)

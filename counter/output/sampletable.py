@@ -117,9 +117,10 @@ def read_plan(table: Path) -> SamplePlan:
         There is no such table, or no plan of callcount's beside it.
     """
     path = table.parent / PLAN
-    if table.is_dir() or not table.is_file():
-        near = table / TABLE if table.is_dir() else table
-        raise CallcountError(f"{table} is no table of a sample.", f"Name the file, as {near}.")
+    if table.is_dir():
+        raise CallcountError(f"{table} is a folder.", f"Name the table in it, as {table / TABLE}.")
+    if not table.is_file():
+        raise CallcountError(f"there is no table of a sample at {table}.", "Check the path.")
     data = read_beside(path, TABLE, _DRAW_AGAIN)
     try:
         checks = tuple(PlannedCheck(**check) for check in data.pop("checks"))
