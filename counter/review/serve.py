@@ -84,7 +84,7 @@ def _options(place: At) -> dict[str, object]:
         "logger_level": "error",
         "client_toolbarMode": "minimal",
         "client_showErrorDetails": "none",
-        # those of the report: Streamlit's red is too faint for text on white
+        # the report's blue: Streamlit's red is too faint for text
         "theme_light_primaryColor": "#005b8f",
         "theme_dark_primaryColor": "#7cc4ee",
         # no file is served, and nobody else's page may talk to this one
