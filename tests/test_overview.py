@@ -126,6 +126,19 @@ def test_numbers_of_a_table_are_numbers_and_intervals_are_text():
     assert frame["corrected"].tolist() == ["7 (5 to 9)", ""]
 
 
+def test_a_day_and_an_hour_are_named_in_the_middle_of_their_columns(look):
+    from counter.review.overview_charts import calls_by_day, heat_map, rate_by_hour
+
+    inks = {"tone": "#000000"}
+    for chart, axes in (
+        (calls_by_day(look.hours, inks), "x"),
+        (rate_by_hour(look.hours, inks), "x"),
+        (heat_map(look.hours), "xy"),
+    ):
+        encoding = json.loads(chart.to_json())["encoding"]
+        assert [encoding[axis]["axis"]["labelFlush"] for axis in axes] == [False] * len(axes)
+
+
 class TestMap:
     def test_a_kilometre_is_one_both_ways_and_the_bar_is_as_long_as_it_says(self, look):
         from counter.review.overview_charts import site_map

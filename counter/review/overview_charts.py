@@ -54,7 +54,7 @@ def rate_by_hour(hours: pd.DataFrame, inks: Mapping[str, str]) -> alt.Chart:
                 "hour:O",
                 title="hour of day (clock of the recordings)",
                 scale=alt.Scale(domain=list(range(24))),
-                axis=alt.Axis(values=_EVERY_HOUR, labelAngle=0),
+                axis=alt.Axis(values=_EVERY_HOUR, labelAngle=0, labelFlush=False),
             ),
             y=alt.Y("rate:Q", title="calls per hour listened"),
             color=_label_colours(inks),
@@ -82,7 +82,7 @@ def heat_map(hours: pd.DataFrame) -> alt.Chart:
                 "hour:O",
                 title="hour of day",
                 scale=alt.Scale(domain=list(range(24))),
-                axis=alt.Axis(values=_EVERY_HOUR),
+                axis=alt.Axis(values=_EVERY_HOUR, labelFlush=False),
             ),
             color=alt.Color(
                 "rate:Q",
@@ -202,7 +202,8 @@ def _days(hours: pd.DataFrame) -> alt.X:
 
     first, last = (date.fromisoformat(hours["day"].agg(end)).toordinal() for end in ("min", "max"))
     days = [date.fromordinal(day).isoformat() for day in range(first, last + 1)]
-    axis = alt.Axis(labelOverlap=True, labelAngle=0)
+    # each stands in the middle of its day, the first and the last as well
+    axis = alt.Axis(labelOverlap=True, labelAngle=0, labelFlush=False)
     return alt.X("day:O", title="day", scale=alt.Scale(domain=days), axis=axis)
 
 
