@@ -83,7 +83,9 @@ def test_it_opens_with_figures_charts_and_a_map_and_names_are_text(opened):
     assert told(opened, "recordings") == "12"
     charts = opened.get_by_test_id("stVegaLiteChart").locator("canvas, svg")
     sync_api.expect(charts).to_have_count(4)
-    cells = opened.get_by_test_id("stDataFrame").locator("canvas td").all_text_contents()
+    by_site = opened.get_by_test_id("stDataFrame").filter(has_text="recordings")
+    sync_api.expect(by_site.locator("td").last).to_have_text("3")
+    cells = by_site.locator("td").all_text_contents()
     assert "None" not in cells
     assert "" in cells  # of so short recordings no minute was listened to
     keep(opened, "overview")
