@@ -355,6 +355,8 @@ def test_an_estimate_of_another_scan_is_refused(two_labels, season, tmp_path, ca
     for results, words in ((two_labels, "is about 'tone'"), (season, "is of another scan")):
         assert run(["report", str(results), "--estimate", str(made)]) == 2
         assert words in refusal(capsys)
+    assert run(["report", str(season), "--estimate", str(tmp_path / "gone.csv")]) == 2
+    assert "there is no estimate at" in refusal(capsys)
     made.write_text("[]")
     assert run(["report", str(season), "--estimate", str(made)]) == 2
     assert "is no estimate of callcount's" in refusal(capsys)

@@ -146,6 +146,8 @@ def _read(path: Path) -> LeftEstimate:
             parts={name: one and _corrected(one) for name, one in data["strata"].items()},
             left_out=tuple(data["left_out"]),
         )
+    except FileNotFoundError as error:
+        raise CallcountError(f"there is no estimate at {path}.", "Check the path.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CallcountError(
             f"{path} is no estimate of callcount's: {error!r}.",
