@@ -44,8 +44,11 @@ OF_DEMO = {
     "training": "artifacts/demobird/mel/spectrogram_examples.png",
     "epochs": "artifacts/demobird/mel/performance_by_epoch.png",
     "made_counts": "artifacts/demobird/mel/counts_against_truth.png",
+    "confusion": "artifacts/demobird/mel/confusion_matrix.png",
+    "count_error": "artifacts/demobird/mel/count_error_by_threshold.png",
 }
 OF_SEASON = {
+    "counts": "season2024/plots/overview.png",
     "season": "season2024/plots/calls_by_hour.png",
     "worst": "loose/evaluation/worst.png",
     "thresholds": "loose/evaluation/thresholds.png",
