@@ -1,6 +1,7 @@
 """The report in a real browser, as a reader has it: no network, a keyboard, sound that plays."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ from audio_files import write
 from browsers import shot, watched
 from bundles import MODEL_RATE_HZ, calls
 
+from counter.bundle import shipped_path
 from counter.cli.main import run
 
 OPENS_WITHIN_S = 3.0
+LARGEST_BYTES = 15_000_000
+FOREST = Path(__file__).resolve().parents[2] / "shared/data/capuchin/Forest Recordings"
 
 
 def make_season(folder, bundle, n_recordings):
@@ -158,13 +162,34 @@ def test_it_fits_the_window(browser, report, width, scheme):
     page.close()
 
 
+def opens_in_s(browser, report):
+    """Until the last table is drawn; the quickest of three, since machines do other things too."""
+    took_s = []
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        began_s = time.perf_counter()
+        page.goto(report.as_uri())
+        page.locator("#recordings-rows tr").first.scroll_into_view_if_needed()
+        took_s.append(time.perf_counter() - began_s)
+        page.close()
+    return min(took_s)
+
+
 @pytest.mark.slow
 def test_a_season_of_2000_recordings_opens_quickly(browser, tmp_path, tone_bundle):
     report = make_season(tmp_path, tone_bundle, 2000)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    began = time.perf_counter()
+    assert opens_in_s(browser, report) < OPENS_WITHIN_S
+    page = browser.new_page()
     page.goto(report.as_uri())
-    page.locator("#recordings-rows tr").first.scroll_into_view_if_needed()
-    assert time.perf_counter() - began < OPENS_WITHIN_S
     assert page.locator("#recordings-rows tbody tr").count() == 2002
     page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FOREST.is_dir(), reason=f"needs the recordings in {FOREST}")
+def test_the_report_of_the_forest_opens_quickly(browser, tmp_path):
+    flags = ["--model", str(shipped_path()), "--no-plots", "--report"]
+    assert run(["scan", str(FOREST), "-o", str(tmp_path / "forest.csv"), *flags]) == 0
+    report = tmp_path / "forest" / "report.html"
+    assert report.stat().st_size < LARGEST_BYTES
+    assert opens_in_s(browser, report) < OPENS_WITHIN_S
