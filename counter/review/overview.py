@@ -90,7 +90,7 @@ def _show_charts(material: Material, look: Look) -> None:
         right.altair_chart(charts.rate_by_hour(hours, inks))
         st.altair_chart(charts.heat_map(hours))
     else:
-        st.caption("No recording has a start time, so there is no chart over days and hours.")
+        st.markdown("No recording has a start time, so there is no chart over days and hours.")
     drawn = [charts.corrected_counts(one) for one in look.estimates]
     for chart in drawn:
         if chart is not None:
@@ -98,7 +98,7 @@ def _show_charts(material: Material, look: Look) -> None:
     if len(look.sites):
         st.altair_chart(charts.site_map(look.sites), width="content")
     else:
-        st.caption(r"A map of the sites needs their places: callcount scan \-\-sites.")
+        st.markdown(r"A map of the sites needs their places: callcount scan \-\-sites.")
 
 
 def _show_table(table: Table) -> None:
@@ -110,7 +110,7 @@ def _show_table(table: Table) -> None:
     # what has no number is empty, as in the report, not "None"
     st.dataframe(frame_of(table), hide_index=True, placeholder="")
     if table.note:
-        st.caption(_text(table.note))
+        st.markdown(_text(table.note))
 
 
 def _show_trial(material: Material) -> None:

@@ -60,7 +60,7 @@ def _show_agreement(bench: Bench) -> None:
         if found:
             st.dataframe([one.cells for one in found], hide_index=True)
         else:
-            st.caption("No two persons have answered the same yet.")
+            st.markdown("No two persons have answered the same yet.")
 
 
 def _show_item(desk: Desk, visit: Visit) -> None:
