@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,13 +101,13 @@ class _Reel:
 
     def events(self, rules: EventRules, timebase: Timebase) -> list[list[tuple[float, float]]]:
         """Events of each recording, in seconds from its own start."""
-        found: list[list[tuple[float, float]]] = [[] for _ in self.first_frames]
-        for start, stop in spans(self.scores, rules, timebase):
-            number = bisect_right(self.first_frames, start) - 1
-            ends = (frame - self.first_frames[number] for frame in (start, stop))
-            first_s, last_s = (timebase.frame_start_s(frame) for frame in ends)
-            found[number].append((first_s, last_s))
-        return found
+        found = np.array(spans(self.scores, rules, timebase), dtype=np.int64).reshape(-1, 2)
+        first_frames = np.array(self.first_frames, dtype=np.int64)
+        owner = np.searchsorted(first_frames, found[:, 0], side="right") - 1
+        frames = found - first_frames[owner][:, None]
+        ends_s = (frames * timebase.hop_samples / timebase.sample_rate_hz).tolist()
+        limits = np.searchsorted(owner, np.arange(len(first_frames) + 1)).tolist()
+        return [[(a, b) for a, b in ends_s[slice(*some)]] for some in pairwise(limits)]
 
 
 def count_error(scored: Sequence[Scored], rules: EventRules, timebase: Timebase) -> CountError:
