@@ -62,7 +62,7 @@ class FitSettings(Settings):
 
     window_s: float = Field(6.144, gt=0.1, le=60, description="length of a training window")
     epochs: int = Field(16, ge=1, le=10000, description="rounds")
-    windows_per_epoch: int = Field(352, ge=8, description="windows a round")
+    windows_per_epoch: int = Field(384, ge=8, description="windows a round")
     batch_size: int = Field(16, ge=1, description="windows a step")
     learning_rate: float = Field(0.004, gt=0, le=1, description="highest rate of the cosine")
     weight_decay: float = Field(0.1, ge=0, le=10, description="of AdamW, times the rate")
