@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -137,13 +136,14 @@ def _score_validation(
     """What each variant says of recordings made of the validation sources, a list per label."""
     seed = [VALIDATION_SEED, settings.seed]
     made = made_of(validation, trained.front_end, settings, seed)
-
-    def scored(one: Exported) -> list[list[Scored]]:
-        score = scorer(one.content, trained.frame_samples, trained.window_samples)
-        return score_made(score, made, len(validation.labels))
-
-    with ThreadPoolExecutor() as pool:  # a variant scores on one core
-        return dict(zip((one.variant for one in exports), pool.map(scored, exports), strict=True))
+    return {
+        one.variant: score_made(
+            scorer(one.content, trained.frame_samples, trained.window_samples),
+            made,
+            len(validation.labels),
+        )
+        for one in exports
+    }
 
 
 def _choose(
