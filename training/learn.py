@@ -8,6 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from counter.config import EventRules
 from counter.errors import ClipError
@@ -80,34 +81,33 @@ class _Reel:
     ----------
     scores : array of float32, shape (n_frames,)
         Between recordings stands silence so long that no gap spans it.
-    first_frames : list of int
+    first_frames : array of int64, shape (n_recordings,)
         Of each recording, in order.
     """
 
     scores: FloatArray
-    first_frames: list[int]
+    first_frames: NDArray[np.int64]
 
     @classmethod
     def of(
         cls, scored: Sequence[Scored], smooth_s: float, gap_s: float, timebase: Timebase
     ) -> _Reel:
         silence = np.full(timebase.frames(gap_s) + 1, -1.0, dtype=np.float32)
-        parts, first_frames, n_frames = [silence], [], len(silence)
+        parts = [silence]
         for one in scored:
-            first_frames.append(n_frames)
             parts += [smooth(one.scores, smooth_s, timebase), silence]
-            n_frames += len(one.scores) + len(silence)
+        lengths = [len(one.scores) + len(silence) for one in scored]
+        first_frames = np.cumsum([len(silence), *lengths], dtype=np.int64)[:-1]
         return cls(np.concatenate(parts), first_frames)
 
     def events(self, rules: EventRules, timebase: Timebase) -> list[list[tuple[float, float]]]:
         """Events of each recording, in seconds from its own start."""
         found = np.array(spans(self.scores, rules, timebase), dtype=np.int64).reshape(-1, 2)
-        first_frames = np.array(self.first_frames, dtype=np.int64)
-        owner = np.searchsorted(first_frames, found[:, 0], side="right") - 1
-        frames = found - first_frames[owner][:, None]
-        ends_s = (frames * timebase.hop_samples / timebase.sample_rate_hz).tolist()
-        limits = np.searchsorted(owner, np.arange(len(first_frames) + 1)).tolist()
-        return [[(a, b) for a, b in ends_s[slice(*some)]] for some in pairwise(limits)]
+        owner = np.searchsorted(self.first_frames, found[:, 0], side="right") - 1
+        frames = (found - self.first_frames[owner][:, None]).tolist()
+        ends_s = [(timebase.frame_start_s(a), timebase.frame_start_s(b)) for a, b in frames]
+        limits = np.searchsorted(owner, np.arange(len(self.first_frames) + 1)).tolist()
+        return [ends_s[first:last] for first, last in pairwise(limits)]
 
 
 def count_error(scored: Sequence[Scored], rules: EventRules, timebase: Timebase) -> CountError:
