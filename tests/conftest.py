@@ -49,6 +49,21 @@ def either_network(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture
+def page_of(monkeypatch):
+    """A page of Streamlit's without a browser: of a function that draws, and what it is given."""
+    testing = pytest.importorskip(
+        "streamlit.testing.v1", reason="callcount[review] is not installed"
+    )
+    # It puts itself in the place of the main module, which processes started later would run.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+    def page(draws, *given):
+        return testing.AppTest.from_function(draws, args=given, default_timeout=60)
+
+    return page
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium without a window."""

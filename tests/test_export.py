@@ -30,10 +30,6 @@ FEW_CLIPS = {
 TARGETS = ("android", "tflite-int8", "tflite-float16", "saved-model")
 
 
-def spec_of(bundle):
-    return bundle.spec.model_dump(mode="json", exclude={"format", "model_sha256"})
-
-
 def all_of(path, trained, spec):
     """A bundle with everything that training leaves beside its two files."""
     from training.export import export, packed_model
@@ -52,7 +48,7 @@ def all_of(path, trained, spec):
 @pytest.fixture(scope="module")
 def bundle(made_network, tmp_path_factory):
     """A bundle that hears tones of two labels, with all that training leaves."""
-    spec = {**spec_of(made_network.bundle), "context_frames": TONE_CONTEXT}
+    spec = {**made_network.bundle.spec.for_another(), "context_frames": TONE_CONTEXT}
     spec["rules"] = dict.fromkeys(LABELS_HZ, RULES)
     return all_of(tmp_path_factory.mktemp("whole") / "made", tones(LABELS_HZ), spec)
 
@@ -66,7 +62,7 @@ def tones(labels_hz):
 @pytest.fixture(scope="module")
 def windowed(windowed_network, tmp_path_factory):
     """A bundle of windows and exclusive classes, with all that training leaves."""
-    spec = spec_of(windowed_network.bundle)
+    spec = windowed_network.bundle.spec.for_another()
     return all_of(tmp_path_factory.mktemp("windowed") / "made", windowed_network.trained, spec)
 
 
@@ -161,7 +157,7 @@ def test_the_saved_model_does_what_the_bundle_does(bundle, tmp_path):
 
 @pytest.mark.parametrize("window_s", [None, 1.024])
 def test_a_phones_model_scores_a_clip_as_training_does(made_network, tmp_path, window_s):
-    spec = {**spec_of(made_network.bundle), "provenance": {"window_s": WINDOW_S}}
+    spec = {**made_network.bundle.spec.for_another(), "provenance": {"window_s": WINDOW_S}}
     files = {MODEL_FILE: made_network.bundle.model_path.read_bytes()}
     bundle = write_bundle(tmp_path / "made", spec, files)
     asked = [] if window_s is None else ["--window", window_s]
@@ -290,7 +286,7 @@ def test_a_model_of_more_than_a_phone_has_is_refused(own, tmp_path, capsys):
     ops = tf.lite.OpsSet
     converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS, ops.SELECT_TF_OPS]
     strange = write_bundle(
-        tmp_path / "strange", spec_of(read_bundle(own)), {MODEL_FILE: converter.convert()}
+        tmp_path / "strange", read_bundle(own).spec.for_another(), {MODEL_FILE: converter.convert()}
     )
     assert export(strange.path, "--to", "android", "--window", 1, "-o", tmp_path / "new") == 2
     said = refusal(capsys)
@@ -308,7 +304,9 @@ def test_the_two_files_of_a_bundle_are_enough_where_they_can_be(own, tmp_path):
 
 def test_a_quantised_bundle_goes_to_a_phone_as_it_counts(own, tmp_path, capsys):
     int8 = (own / "model-int8.tflite").read_bytes()
-    small = write_bundle(tmp_path / "small", spec_of(read_bundle(own)), {MODEL_FILE: int8})
+    small = write_bundle(
+        tmp_path / "small", read_bundle(own).spec.for_another(), {MODEL_FILE: int8}
+    )
     assert export(small.path, "--to", "android", "-o", tmp_path / "phone") == 0
     assert export(small.path, "--to", "tflite-float16", "-o", tmp_path / "half") == 2
     assert "holds no model-float32.tflite, and its model.tflite is int8" in refusal(capsys)
@@ -363,7 +361,7 @@ def trained_run(made_network, tmp_path_factory):
         }
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    spec = {**spec_of(made_network.bundle), "rules": {"demobird": RULES}}
+    spec = {**made_network.bundle.spec.for_another(), "rules": {"demobird": RULES}}
     all_of(folder / "made", tones({"demobird": 1500.0}), spec)
     return folder
 

@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -212,18 +211,13 @@ class TestTrial:
 
 class TestPage:
     @pytest.fixture
-    def page(self, material, monkeypatch):
-        from streamlit.testing.v1 import AppTest
-
-        # It puts itself in the place of the main module, which processes started later would run.
-        monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-
+    def page(self, material, page_of):
         def app(material):
             from counter.review.overview import show
 
             show(material)
 
-        return AppTest.from_function(app, args=(material,), default_timeout=60)
+        return page_of(app, material)
 
     def test_it_tells_the_figures_and_draws_every_table(self, page):
         page.run()

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import shutil
 import sqlite3
-import sys
 import threading
 import time
 import tracemalloc
@@ -378,12 +377,7 @@ class TestPage:
     """What stands around an item: how far one is, and what one wants to see."""
 
     @pytest.fixture
-    def page(self, work, monkeypatch):
-        pytest.importorskip("streamlit", reason="callcount[review] is not installed")
-        from streamlit.testing.v1 import AppTest
-
-        # It puts itself in the place of the main module, which processes started later would run.
-        monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    def page(self, work, page_of):
         items = replace(
             items_of(work),
             labels=("tone", "toad"),
@@ -399,7 +393,7 @@ class TestPage:
 
             show(desk)
 
-        return AppTest.from_function(app, args=(desk,), default_timeout=60)
+        return page_of(app, desk)
 
     def told(self, page):
         page.run()
