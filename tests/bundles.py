@@ -109,7 +109,7 @@ def write_exported(path, trained, *, context_frames, **changes):
     from training.export import export
 
     sounds = [restless(duration_s, seed=1) for duration_s in (2.0, 3.1)]
-    exported = export(trained, sounds, sounds)
+    exported = export(trained, sounds, sounds).variants
     spec = {
         "name": "made",
         "trained_at": "2024-05-01T06:00:00+00:00",

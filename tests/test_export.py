@@ -32,13 +32,13 @@ TARGETS = ("android", "tflite-int8", "tflite-float16", "saved-model")
 
 def all_of(path, trained, spec):
     """A bundle with everything that training leaves beside its two files."""
-    from training.export import export, packed_model
+    from training.export import export
     from training.savedmodel import SAVED_FILE
 
     clips = proof_sounds(MODEL_RATE_HZ, FRONT_END.low_hz, FRONT_END.high_hz)
     exports = export(trained, clips[:1], clips)
-    files = {f"model-{one.variant}.tflite": one.content for one in exports}
-    files |= {MODEL_FILE: exports[0].content, SAVED_FILE: packed_model(trained)}
+    files = {f"model-{one.variant}.tflite": one.content for one in exports.variants}
+    files |= {MODEL_FILE: exports.variants[0].content, SAVED_FILE: exports.saved}
     spec = {**spec, "labels": trained.labels, "provenance": {"window_s": WINDOW_S}}
     if trained.window_samples is not None:
         spec["provenance"]["classes"] = "exclusive"
@@ -238,13 +238,15 @@ def test_parity_is_proven_on_given_sounds_too(bundle, tmp_path, capsys):
 
 def test_what_scores_otherwise_is_not_written(own, tmp_path, capsys):
     """A network of other weights under the names of the right one."""
-    from training.export import packed_model
+    from training import export as exporting
 
     wrong = tones({"low": LABELS_HZ["high"], "high": LABELS_HZ["low"]})
+    sounds = proof_sounds(MODEL_RATE_HZ, FRONT_END.low_hz, FRONT_END.high_hz)
+    saved = exporting.export(wrong, sounds[:1], sounds).saved
     data = yaml.safe_load((own / SPEC_FILE).read_text())
     del data["files_sha256"]
     (own / SPEC_FILE).write_text(yaml.safe_dump(data))
-    (own / "saved-model.zip").write_bytes(packed_model(wrong))
+    (own / "saved-model.zip").write_bytes(saved)
     assert export(own, "--to", "saved-model", "-o", tmp_path / "new") == 2
     assert "saved-model of bundle made differs from model-float32.tflite by" in refusal(capsys)
     assert not (tmp_path / "new").exists()

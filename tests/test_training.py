@@ -699,7 +699,8 @@ def test_an_int8_export_outside_its_tolerance_is_marked(made_network, monkeypatc
 
     monkeypatch.setattr(export, "INT8_TOLERANCE", 0.0)
     sounds = [restless(2.0)]
-    found = {one.variant: one for one in export.export(made_network.trained, sounds, sounds)}
+    exports = export.export(made_network.trained, sounds, sounds)
+    found = {one.variant: one for one in exports.variants}
     assert found["float32"].is_within
     assert not found["int8"].is_within
 

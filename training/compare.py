@@ -15,12 +15,12 @@ from training.arena import Arena, Candidate, Sources
 from training.clips import BACKGROUND, ClipSet
 from training.export import float32_file
 from training.fitting import Model, fit
-from training.litertrun import scorer
+from training.litertrun import scorer, times_real_time
 from training.scoredclips import NO_LABEL
 from training.settings import TrainSettings
 
-# Sound that scoring speed is measured on, and how often: the fastest counts.
-TIMED_S, TIMES = 60.0, 3
+# Sound that scoring speed is measured on.
+SPEED_S = 60.0
 # Of independent labels, a clip whose scores are all lower is background.
 CLIP_THRESHOLD = 0.5
 
@@ -124,7 +124,7 @@ def compare(
             scores = _class_scores(candidate.settings, model, clips, held_out)
             heard.append(_heard(scores, clips.subset(held_out), spent_s))
         content = float32_file(model)
-        speed = _times_real_time(model, content, clips)
+        speed = _speed(model, content, clips)
         yield Compared(candidate, classes_of(clips), tuple(heard), len(content), speed)
 
 
@@ -166,19 +166,12 @@ def _none_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(scores.max(axis=1) >= CLIP_THRESHOLD, -1.0, 2.0)
 
 
-def _times_real_time(model: Model, content: bytes, clips: ClipSet) -> float:
-    """Seconds of sound that the file scores in a second of one processor."""
-    n_samples = int(TIMED_S * clips.sample_rate_hz)
-    sound: FloatArray = np.resize(
-        np.concatenate([clip.samples for clip in clips.clips]), n_samples
-    ).astype(np.float32)
+def _speed(model: Model, content: bytes, clips: ClipSet) -> float:
+    """Times real time of the file on one processor, on the clips end to end, so many seconds."""
+    sound: FloatArray = np.concatenate([clip.samples for clip in clips.clips])
+    sound = np.resize(sound, int(SPEED_S * clips.sample_rate_hz))
     score = scorer(content, model.frame_samples, model.window_samples)
-    spent_s = []
-    for _ in range(TIMES):
-        before = time.process_time()
-        score(sound)
-        spent_s.append(time.process_time() - before)
-    return TIMED_S / max(min(spent_s), 1e-6)
+    return times_real_time(score, sound, clips.sample_rate_hz)
 
 
 def figures(compared: Compared) -> Mapping[str, object]:

@@ -71,9 +71,26 @@ class Exported:
         return self.largest_difference <= self.tolerance
 
 
+@dataclass(frozen=True)
+class Exports:
+    """What a bundle can hold of a model.
+
+    Attributes
+    ----------
+    variants : tuple of Exported
+        float32 first; int8 may lie outside its tolerance and is then not to be used.
+    saved : bytes or None
+        A SavedModel as a zip file; ``None`` where a part of the model is a LiteRT file, of which
+        TensorFlow makes none.
+    """
+
+    variants: tuple[Exported, ...]
+    saved: bytes | None
+
+
 def export(
     trained: Model, clips: Sequence[FloatArray], calibration: Sequence[FloatArray]
-) -> list[Exported]:
+) -> Exports:
     """Convert to float32, and what has weights to int8; compare each with Keras on every clip.
 
     Parameters
@@ -85,11 +102,6 @@ def export(
     calibration : sequence of array
         Sounds by which int8's ranges are set.
 
-    Returns
-    -------
-    list of Exported
-        float32 first; int8 may lie outside its tolerance and is then not to be used.
-
     Raises
     ------
     CallcountError
@@ -98,19 +110,21 @@ def export(
     n_samples = trained.window_samples or 32 * trained.frame_samples
     sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
     ops = FRONT_END_OPS if trained.window_samples is None else FRONT_END_OPS + WINDOW_OPS
+    saved = None
     if _of_litert(trained):
         contents = {"float32": float32_file(trained)}
     else:
         with tempfile.TemporaryDirectory() as folder, quiet_stderr():
             full_model(trained).export(folder, verbose=False)
-            contents = {"float32": _convert(folder)}
+            saved, contents = packed(Path(folder)), {"float32": _convert(folder)}
             if _has_int8(trained):
                 contents["int8"] = _convert_int8(folder, sounds, ops)
     tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
-    return [
+    checked = (
         _checked(variant, content, trained, clips, tolerances[variant])
         for variant, content in contents.items()
-    ]
+    )
+    return Exports(tuple(checked), saved)
 
 
 def _of_litert(trained: Model) -> bool:
@@ -157,18 +171,6 @@ def _converted(model: Any) -> bytes:
     with tempfile.TemporaryDirectory() as folder, quiet_stderr():
         model.export(folder, verbose=False)
         return _convert(folder)
-
-
-def packed_model(trained: Model) -> bytes | None:
-    """That model as a zip file of a SavedModel, for ``callcount export``.
-
-    ``None`` where a part of it is a LiteRT file, of which TensorFlow makes none.
-    """
-    if _of_litert(trained):
-        return None
-    with tempfile.TemporaryDirectory() as folder, quiet_stderr():
-        full_model(trained).export(folder, verbose=False)
-        return packed(Path(folder))
 
 
 def _convert(saved: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,8 @@ from training.windows import frame_windows
 
 # Windows scored at once; bounds memory.
 BATCH = 64
+# Processor time for which a model scores at least, so that one figure of speed is like the next.
+TIMED_S = 0.5
 Score = Callable[[FloatArray], FloatArray]
 
 
@@ -93,3 +96,23 @@ def on_whole_sounds(run: Score, frame_samples: int, window_samples: int | None) 
         return run(padded[None])[0]
 
     return in_one
+
+
+def times_real_time(score: Score, sound: FloatArray, sample_rate_hz: int) -> float:
+    """Seconds of sound that are scored in a second of one processor, whatever the threads.
+
+    Parameters
+    ----------
+    score : callable
+        From a whole sound to its scores.
+    sound : array of float32, shape (n_samples,)
+        Not empty.
+    sample_rate_hz : int
+        Of the sound.
+    """
+    score(sound)  # the first time, memory is laid out
+    begun_s, n = time.process_time(), 0
+    while (spent_s := time.process_time() - begun_s) < TIMED_S:
+        score(sound)
+        n += 1
+    return n * len(sound) / sample_rate_hz / spent_s

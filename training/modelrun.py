@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from training.clips import ClipSet, Split
 from training.crossfit import CrossFit
 from training.difference import Change, changes, hear
-from training.export import Exported
+from training.export import Exported, Exports
 from training.fitting import Model
 from training.settings import FrontEndSettings
 
@@ -27,7 +27,7 @@ class ModelRun:
     cross_fit : CrossFit
     trained : Model
         The final model.
-    exports : list of Exported
+    exports : Exports
     chosen : Exported
         What the bundle holds.
     export_costs : mapping from variant to cost on made recordings of validation sources
@@ -39,7 +39,7 @@ class ModelRun:
     split: Split
     cross_fit: CrossFit
     trained: Model
-    exports: list[Exported]
+    exports: Exports
     chosen: Exported
     export_costs: Mapping[str, float]
 

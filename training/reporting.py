@@ -47,7 +47,7 @@ def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str
             side: len(getattr(run.split, side)) for side in ("train", "validation", "test")
         },
         "variant": run.chosen.variant,
-        "parity": {one.variant: round(one.largest_difference, 6) for one in run.exports},
+        "parity": {one.variant: round(one.largest_difference, 6) for one in run.exports.variants},
         "validation_cost": {name: round(cost, 4) for name, cost in run.export_costs.items()},
         "rules_learned_on": {
             label: {
@@ -202,7 +202,7 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
                 one.tolerance,
                 one.variant == run.chosen.variant,
             )
-            for one in run.exports
+            for one in run.exports.variants
         ],
         versions=versions(),
         skipped=[f"{broken.path}: {broken.reason}" for broken in run.clips.broken],

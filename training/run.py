@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,7 +14,7 @@ from counter.folders import check_replaceable, new_folder
 from training.clips import ClipSet, read_clips, split_sources
 from training.crossfit import CrossFit, call_lengths_s, cross_fit, made_of, score_made, with_rules
 from training.difference import Change
-from training.export import Exported, export, packed_model
+from training.export import Exported, export
 from training.fit import Progress
 from training.fitting import Model, fit
 from training.learn import Scored, count_error
@@ -113,10 +113,10 @@ def train_one(
         [clip.samples for clip in validation.clips],
         [clip.samples for clip in training.clips[::CALIBRATION_STEP]],
     )
-    scored = _score_validation(settings, trained, exports, validation)
+    scored = _score_validation(settings, trained, exports.variants, validation)
     lengths_s = [call_lengths_s(known, label, front_end) for label in range(len(clips.labels))]
     crossed = with_rules(crossed, scored["float32"], lengths_s)
-    chosen, costs = _choose(exports, scored, crossed)
+    chosen, costs = _choose(exports.variants, scored, crossed)
     return ModelRun(
         name=name,
         front_end=front_end,
@@ -131,7 +131,7 @@ def train_one(
 
 
 def _score_validation(
-    settings: TrainSettings, trained: Model, exports: list[Exported], validation: ClipSet
+    settings: TrainSettings, trained: Model, exports: Sequence[Exported], validation: ClipSet
 ) -> dict[str, list[list[Scored]]]:
     """What each variant says of recordings made of the validation sources, a list per label."""
     seed = [VALIDATION_SEED, settings.seed]
@@ -147,7 +147,7 @@ def _score_validation(
 
 
 def _choose(
-    exports: list[Exported], scored: dict[str, list[list[Scored]]], crossed: CrossFit
+    exports: Sequence[Exported], scored: dict[str, list[list[Scored]]], crossed: CrossFit
 ) -> tuple[Exported, dict[str, float]]:
     """The variant for the bundle: int8 only where it counts as float32 does on validation."""
     costs = {}
@@ -178,9 +178,10 @@ def _write_bundle(folder: Path, settings: TrainSettings, run: ModelRun, command:
         "rules": run.cross_fit.rules(labels),
         "provenance": provenance(settings, run, command),
     }
-    others = {f"model-{one.variant}.tflite": one.content for one in run.exports if one.is_within}
-    if (saved := packed_model(run.trained)) is not None:
-        others[SAVED_FILE] = saved
+    usable = [one for one in run.exports.variants if one.is_within]
+    others = {f"model-{one.variant}.tflite": one.content for one in usable}
+    if run.exports.saved is not None:
+        others[SAVED_FILE] = run.exports.saved
     write_bundle(folder / run.name, spec, {MODEL_FILE: run.chosen.content, **others})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from training.clips import BACKGROUND, ClipSet, read_clips, split_sources
 from training.clipscores import clip_score
 from training.exports import float32_model, int8_model
 from training.halved import halved
-from training.litertrun import Score, on_whole_sounds, runner
+from training.litertrun import Score, on_whole_sounds, runner, times_real_time
 from training.metrics import said_labels, spread_over_sources
 from training.proofsounds import proof_sounds
 from training.reporting import CLIP_THRESHOLD
@@ -25,8 +24,6 @@ from training.settings import TrainSettings, WindowShape
 from training.windows import clip_windows
 
 SIDES = ("train", "validation", "test")
-# Processor time for which each form scores, so that one figure is like the next.
-TIMED_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -129,6 +126,7 @@ def forms_of(bundle: Bundle) -> Iterator[Form]:
 def compare_forms(bundle: Bundle, clips: ClipSet) -> list[FormFigures]:
     """Every form's figures on the clips; agreement and difference are to the first form."""
     spec, figures, first = bundle.spec, [], None
+    sound = np.concatenate(proof_sounds(spec.sample_rate_hz, spec.low_hz, spec.high_hz))
     threshold = np.full(len(clips.labels), CLIP_THRESHOLD)
     for form in forms_of(bundle):
         score = on_whole_sounds(form.run, spec.frame_samples, spec.window_samples)
@@ -146,7 +144,7 @@ def compare_forms(bundle: Bundle, clips: ClipSet) -> list[FormFigures]:
                 accuracy_low=accuracy["low"],
                 accuracy_high=accuracy["high"],
                 largest_difference=_largest(frames, first[0]),
-                speed_x=_speed(score, bundle),
+                speed_x=times_real_time(score, sound, spec.sample_rate_hz),
             )
         )
     return figures
@@ -174,15 +172,3 @@ def _clip_scores(bundle: Bundle, clips: ClipSet, run: Score) -> ClipScores:
         is_exclusive=is_exclusive,
         has_background=bool(clips.of(BACKGROUND)),
     )
-
-
-def _speed(score: Score, bundle: Bundle) -> float:
-    """Seconds of sound a second of processor time, whatever the number of threads."""
-    spec = bundle.spec
-    sound = np.concatenate(proof_sounds(spec.sample_rate_hz, spec.low_hz, spec.high_hz))
-    score(sound)  # the first time, memory is laid out
-    begun_s, n = time.process_time(), 0
-    while (spent_s := time.process_time() - begun_s) < TIMED_S:
-        score(sound)
-        n += 1
-    return n * len(sound) / spec.sample_rate_hz / spent_s
