@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.levels import call_extent, piece_bases
+from training.levels import band_level, bed_power, call_extent, noise_beside, piece_bases
 from training.settings import BandSettings
 
 FRONT_END = BandSettings(kind="mel")
@@ -68,3 +68,30 @@ def test_a_piece_of_a_long_call_is_never_as_long_as_a_short_one_of_its_label():
 
 def test_no_calls_have_no_pieces():
     assert len(piece_bases(np.zeros((0, 2), int), np.zeros(0, int))) == 0
+
+
+@pytest.mark.parametrize("snr_db", [3.0, 10.0])
+def test_the_noise_beside_a_call_is_told_from_it(snr_db):
+    clip, quiet = clip_of(1.0, 3.0, snr_db=snr_db), clip_of(0.0, 0.0)
+    of_noise = band_level(quiet, FRONT_END) ** 2
+    assert 10 * np.log10(noise_beside(clip, FRONT_END) / of_noise) == pytest.approx(0, abs=1)
+
+
+def test_a_call_as_steady_as_noise_is_no_noise():
+    steady = np.sin(2 * np.pi * 1000 * np.arange(2 * RATE_HZ) / RATE_HZ).astype(np.float32)
+    assert noise_beside(steady, FRONT_END) == 0
+    assert noise_beside(np.zeros(RATE_HZ, np.float32), FRONT_END) == 0
+    assert noise_beside(np.ones(1, np.float32), FRONT_END) == 0
+
+
+@given(
+    call=st.floats(1e-6, 1.0),
+    noise=st.floats(0.0, 1.0),
+    snr_db=st.floats(-20.0, 24.0),
+)
+def test_a_call_stands_over_bed_and_noise_as_asked_or_as_far_as_it_can(call, noise, snr_db):
+    bed = bed_power(call, noise, snr_db, max)
+    found_db = 10 * np.log10(call / (bed + noise))
+    assert found_db == pytest.approx(snr_db, abs=1e-6) or found_db < snr_db
+    if found_db < snr_db - 1e-6:
+        assert 10 * np.log10((call + noise) / bed) == pytest.approx(25.0)

@@ -519,6 +519,22 @@ def test_calls_are_as_loud_over_the_background_as_asked_for(snr_db):
     assert np.abs(np.array(measured) - snr_db).max() < 1.0
 
 
+def test_a_call_recorded_with_noise_is_laid_as_far_over_all_noise_as_asked_for():
+    clean = tones_and_hiss()
+    call = np.pad(clean.clips[0].samples, 4000)
+    added_db = []
+    for share in (0, 1):
+        samples = call + share * hiss(9, duration_s=len(call) / MODEL_RATE_HZ)
+        clips = replace(clean.clips[0], samples=samples), *clean.clips[1:]
+        bank = maker_of(replace(clean, clips=clips)).bank
+        gain = float(bank.gains(np.array([0]), 5.0)[0])
+        own_noise = gain**2 * float(bank.noises[0])
+        added_db.append(10 * np.log10(1 + own_noise))
+        over_bed = gain**2 * band_level(call, FRONT_END) ** 2
+        assert 10 * np.log10(over_bed / (1 + own_noise)) == pytest.approx(5, abs=0.3)
+    assert added_db[0] < 0.01 < added_db[1]
+
+
 def test_gain_changes_the_level_alone():
     clips = tones_and_hiss()
     loud = windows(maker_of(clips), 10)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip
-from training.levels import band_level, call_extent, piece_bases
+from training.levels import band_level, bed_power, call_extent, noise_beside, piece_bases
 from training.settings import FrontEndSettings
 
 # Samples that are read at once; sounds are cut and laid by whole blocks.
@@ -43,6 +43,8 @@ class Bank:
         Blocks that a piece is a share of; see ``piece_bases`` of ``levels``.
     levels : tensor of float32, shape (n_clips,)
         Root mean square inside the model's band.
+    noises : tensor of float32, shape (n_clips,)
+        Mean square of the steady noise that a call was recorded with; of all else 0.
     labels : tensor of int32, shape (n_clips,)
     call_odds, bed_odds, other_odds : tensor of float32, shape (n_clips,)
         Logarithms of the odds to be drawn as a call, as bed, or as another sound laid over it: the
@@ -59,11 +61,18 @@ class Bank:
     call_stops: Any
     piece_bases: Any
     levels: Any
+    noises: Any
     labels: Any
     call_odds: Any
     bed_odds: Any
     other_odds: Any
     ramp: Any
+
+    def gains(self, clip: Any, snr_db: Any) -> Any:
+        """Gains at which clips stand so far over their own noise and a bed of level 1."""
+        noise = tf.gather(self.noises, clip)
+        call = tf.square(tf.gather(self.levels, clip)) - noise
+        return 1.0 / tf.sqrt(bed_power(call, noise, snr_db, tf.maximum))
 
     def looped(self, clip: Any, offset: Any, n_blocks: int) -> Any:
         """Each clip over and over, from a share of it on, (n_windows, n_blocks * BLOCK)."""
@@ -133,13 +142,18 @@ def make_bank(
         call_starts=_int32(extents[:, 0] // BLOCK),
         call_stops=_int32(-(-extents[:, 1] // BLOCK)),
         piece_bases=_int32(-(-bases // BLOCK)),
-        levels=tf.constant(np.array([band_level(x, front_end) for x in cut], dtype=np.float32)),
+        levels=_float32([band_level(x, front_end) for x in cut]),
+        noises=_float32([_noise(*one, front_end) for one in zip(cut, labels, strict=True)]),
         labels=_int32(np.array(labels)),
         call_odds=_log_odds(np.concatenate([calls, none])),
         bed_odds=_log_odds(np.concatenate([beds, none])),
         other_odds=_log_odds(made if invented else beds),
         ramp=tf.constant(_ramp(front_end.sample_rate_hz)),
     )
+
+
+def _float32(values: Sequence[float]) -> Any:
+    return tf.constant(np.array(values, dtype=np.float32))
 
 
 def _int32(values: NDArray[np.int64]) -> Any:
@@ -159,6 +173,10 @@ def _ramp(sample_rate_hz: int) -> FloatArray:
 
 def _extent(samples: FloatArray, label: int, front_end: FrontEndSettings) -> tuple[int, int]:
     return (0, len(samples)) if label == BACKGROUND else call_extent(samples, front_end)
+
+
+def _noise(samples: FloatArray, label: int, front_end: FrontEndSettings) -> float:
+    return 0.0 if label == BACKGROUND else noise_beside(samples, front_end)
 
 
 def _source_odds(clips: Sequence[Clip]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,8 @@ from counter.records import FloatArray
 from training.settings import FrontEndSettings
 
 SILENCE_LEVEL = 1e-6
+# No clip is laid louder over a background than this.
+LOUDEST_DB = 25.0
 # Pieces are shares of a call, or of this many times a short one of its label: the tenth percentile.
 SHORT_CALL, MOST_SHORT = 0.1, 1.25
 # A longer sound is transformed in parts of so many samples.
@@ -43,34 +48,6 @@ def band_level(samples: FloatArray, front_end: FrontEndSettings) -> float:
     return max(float(np.sqrt(power)), SILENCE_LEVEL)
 
 
-def call_and_noise(samples: FloatArray, front_end: FrontEndSettings) -> tuple[float, float]:
-    """Power of a clip's call, and of the steady noise that was recorded with it.
-
-    The noise of a frequency is taken from its quietest tenth of spectra: power of noise is
-    distributed exponentially, and the tenth percentile of that is ``-ln 0.9`` of the mean (minimum
-    statistics, Martin, IEEE Trans. Speech Audio Process. 2001, in its simplest form).
-
-    Parameters
-    ----------
-    samples : array of float32, shape (n_samples,)
-        A clip with a call; one shorter than a spectrum is taken to have no noise.
-    front_end : FrontEndSettings
-        Band, rate, and length of a spectrum.
-
-    Returns
-    -------
-    call, noise : float
-        Mean squares in the band, together that of the clip; each at least ``SILENCE_LEVEL ** 2``.
-    """
-    total = band_level(samples, front_end) ** 2
-    floor = SILENCE_LEVEL**2
-    if len(samples) < front_end.window_samples:
-        return max(total, floor), floor
-    power = _power(samples, front_end)
-    share = float(_noise(power).sum() / max(power.mean(axis=0).sum(), floor))
-    return max(total * (1 - share), floor), max(total * share, floor)
-
-
 def _power(samples: FloatArray, front_end: FrontEndSettings) -> NDArray[np.float64]:
     """Power of the spectra inside the band, (n_frames, n_bins)."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, front_end.window_samples)
@@ -82,9 +59,25 @@ def _power(samples: FloatArray, front_end: FrontEndSettings) -> NDArray[np.float
 
 
 def _noise(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Power of the steady noise in each bin, (n_bins,), at most the mean."""
+    """Power of the steady noise in each bin, (n_bins,), at most the mean.
+
+    Taken from the quietest tenth of spectra: power of noise is distributed exponentially, and the
+    tenth percentile of that is ``-ln 0.9`` of the mean (minimum statistics, Martin, IEEE Trans.
+    Speech Audio Process. 2001, in its simplest form).
+    """
     noise: NDArray[np.float64] = np.percentile(power, 10, axis=0) / -np.log(0.9)
     return np.minimum(noise, power.mean(axis=0))
+
+
+def _risen(power: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Power of each spectrum that stands well above the noise, (n_frames,)."""
+    risen: NDArray[np.float64] = np.maximum(power - RISEN * noise, 0).sum(axis=1)
+    return risen
+
+
+def _rises(power: NDArray[np.float64], noise: NDArray[np.float64]) -> bool:
+    risen = _risen(power, noise).sum()
+    return bool(risen > 0 and risen >= LEAST_RISEN * power.sum())
 
 
 def call_extent(samples: FloatArray, front_end: FrontEndSettings) -> tuple[int, int]:
@@ -109,13 +102,65 @@ def call_extent(samples: FloatArray, front_end: FrontEndSettings) -> tuple[int, 
     if len(samples) < front_end.window_samples:
         return 0, len(samples)
     power = _power(np.pad(samples, front_end.window_samples // 2), front_end)
-    risen = np.maximum(power - RISEN * _noise(power), 0).sum(axis=1)
-    if risen.sum() < LEAST_RISEN * power.sum() or not risen.any():
+    noise = _noise(power)
+    if not _rises(power, noise):
         return 0, len(samples)
+    risen = _risen(power, noise)
     share = np.cumsum(risen) / risen.sum()
     first, last = np.searchsorted(share, (LEFT_OUT, 1 - LEFT_OUT))
     half, hop = front_end.hop_samples // 2, front_end.hop_samples
     return max(0, int(first) * hop - half), min(len(samples), int(last) * hop + half)
+
+
+def noise_beside(samples: FloatArray, front_end: FrontEndSettings) -> float:
+    """Power of the steady noise that a call was recorded with; 0 where it cannot be told.
+
+    Where little rises above what is steady in a clip, the call itself may be what is steady.
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n_samples,)
+        A clip with a call.
+    front_end : FrontEndSettings
+        Band, rate, and length and step of spectra.
+
+    Returns
+    -------
+    float
+        Mean square in the band, less than that of the clip.
+    """
+    if len(samples) < front_end.window_samples:
+        return 0.0
+    power = _power(samples, front_end)
+    noise = _noise(power)
+    if not _rises(power, noise):
+        return 0.0
+    return band_level(samples, front_end) ** 2 * float(noise.sum() / power.mean(axis=0).sum())
+
+
+def bed_power(call: Any, noise: Any, snr_db: Any, maximum: Callable[[Any, Any], Any]) -> Any:
+    """Power of a background over which a clip, as it is, stands at the level asked for.
+
+    The call is then ``snr_db`` over the background and its own noise together; over another
+    background the clip gets the gain that makes up the difference. One that was recorded with more
+    noise than that is laid ``LOUDEST_DB`` over the background, and stands as far out as it ever
+    did.
+
+    Parameters
+    ----------
+    call, noise : float, array or tensor
+        Mean squares in the band, as ``noise_beside`` has the second.
+    snr_db : float, array or tensor
+    maximum : callable
+        Of two of that kind.
+
+    Returns
+    -------
+    float, array or tensor
+        Positive.
+    """
+    wanted = call / 10.0 ** (snr_db / 10.0) - noise
+    return maximum(wanted, (call + noise) / 10.0 ** (LOUDEST_DB / 10.0))
 
 
 def piece_bases(extents: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:

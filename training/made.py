@@ -13,7 +13,7 @@ import numpy as np
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip, ClipSet
-from training.levels import band_level, call_and_noise, call_extent, piece_bases
+from training.levels import band_level, bed_power, call_extent, noise_beside, piece_bases
 from training.settings import FrontEndSettings, RuleSettings
 
 CROSSFADE_S = 0.25
@@ -26,8 +26,6 @@ CHANGE_SHARE, PIECE_SHARE = 0.3, 0.5
 # How much of a call such a piece is.
 PIECE = (0.1, 0.4)
 FADE_S = 0.03
-# No clip is laid louder over the background than this.
-LOUDEST_DB = 25.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,9 @@ class _Call:
 
 def _calls(clips: ClipSet, front_end: FrontEndSettings) -> tuple[_Call, ...]:
     some = [clip for clip in clips.clips if clip.label != BACKGROUND]
-    powers = [call_and_noise(clip.samples, front_end) for clip in some]
+    noises = [noise_beside(clip.samples, front_end) for clip in some]
+    levels = [band_level(clip.samples, front_end) for clip in some]
+    powers = [(level**2 - noise, noise) for level, noise in zip(levels, noises, strict=True)]
     ends = [call_extent(clip.samples, front_end) for clip in some]
     bases = piece_bases(np.array(ends), np.array([clip.label for clip in some])).tolist()
     return tuple(
@@ -169,18 +169,10 @@ class _Singers:
         fade = min(int(FADE_S * self.sample_rate_hz), len(samples) // 2)
         samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
         samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return samples * np.float32(self._gain(call, float(np.clip(snr_db, *self.snr_db))))
-
-    def _gain(self, call: _Call, snr_db: float) -> float:
-        """Gain at which the call stands ``snr_db`` over the background and its own noise.
-
-        A call that was recorded with more noise than that is laid well over the background, and
-        stands as far out as it ever did.
-        """
-        ratio = 10 ** (snr_db / 10)
-        loudest = self.level**2 * 10 ** (LOUDEST_DB / 10) / (call.power + call.noise)
-        spare = call.power - ratio * call.noise
-        return float(np.sqrt(min(ratio * self.level**2 / spare, loudest) if spare > 0 else loudest))
+        snr_db = float(np.clip(snr_db, *self.snr_db))
+        return samples * np.float32(
+            self.level / bed_power(call.power, call.noise, snr_db, max) ** 0.5
+        )
 
 
 def _lay_calls(

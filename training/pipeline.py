@@ -80,10 +80,10 @@ class WindowMaker:
         sound, laid, call = self._foreground(clip, draws, is_call | ~is_of_call)
         sound = self._with_pieces(sound, clip, seed, (is_call, *laid))
         sound, *again = self._with_another(sound, clip, seed, (is_call, *laid))
-        gain = self._gain(clip, draws[7], level) * tf.cast(is_laid, tf.float32)
+        snr_db = _between(self.augment.snr_low_db, self.augment.snr_high_db, draws[7])
+        gain = level * self.bank.gains(clip, snr_db) * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
-        augment = self.augment
-        gain_db = augment.gain_low_db + draws[1] * (augment.gain_high_db - augment.gain_low_db)
+        gain_db = _between(self.augment.gain_low_db, self.augment.gain_high_db, draws[1])
         mix = (bed + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
         asked = self._asked(laid, call), self._asked(*again)
         return mix, self._targets(asked, label)
@@ -147,7 +147,7 @@ class WindowMaker:
         draws = tf.unstack(tf.gather(draws, some, axis=1)[:5])
         first, kept = self._piece(clip, draws[0], draws[1])
         begin = self._beside(start, stop, kept, (draws[2], draws[3], BESIDE_GAP_S))
-        lower_db = BESIDE_DB[0] + (BESIDE_DB[1] - BESIDE_DB[0]) * draws[4]
+        lower_db = _between(*BESIDE_DB, draws[4])
         pieces = self.bank.laid(clip, (first, kept), begin, self._n_blocks)[:, : self.n_samples]
         pieces *= 10.0 ** (-lower_db / 20.0)[:, None]
         return tf.tensor_scatter_nd_add(sound, some[:, None], pieces)
@@ -178,21 +178,16 @@ class WindowMaker:
         ``how``: two shares drawn, of the gap and of the side, and the range of the gap in seconds.
         """
         share, side, (least_s, most_s) = how
-        gap = tf.cast((least_s + (most_s - least_s) * share) * self.sample_rate_hz, tf.int32)
+        gap = tf.cast(_between(least_s, most_s, share) * self.sample_rate_hz, tf.int32)
         return tf.where(side < 0.5, start - gap - n_blocks * BLOCK, stop + gap) // BLOCK
 
     def _piece(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
         """First block, and number of blocks, of a piece from anywhere in each clip's call."""
         start, stop = tf.gather(self.bank.call_starts, clip), tf.gather(self.bank.call_stops, clip)
         base = tf.cast(tf.gather(self.bank.piece_bases, clip), tf.float32)
-        kept = tf.maximum(tf.cast((PIECE[0] + (PIECE[1] - PIECE[0]) * share) * base, tf.int32), 1)
+        kept = tf.maximum(tf.cast(_between(*PIECE, share) * base, tf.int32), 1)
         spare = tf.cast(stop - start - kept, tf.float32)
         return start + tf.cast(place * spare, tf.int32), kept
-
-    def _gain(self, clip: Any, drawn: Any, level: Any) -> Any:
-        augment = self.augment
-        snr_db = augment.snr_low_db + drawn * (augment.snr_high_db - augment.snr_low_db)
-        return 10.0 ** (snr_db / 20.0) * level / tf.gather(self.bank.levels, clip)
 
     def _asked(self, laid: Sequence[Any], call: Sequence[Any]) -> Any:
         """For each frame 1 in a call, 0 elsewhere, and ``IGNORED`` near the ends of call and clip.
@@ -220,6 +215,10 @@ class WindowMaker:
         column = tf.where(highest == 1.0, 1.0, lowest)
         mine = tf.range(self.n_labels) == label[:, None]
         return column[:, :, None] * tf.cast(mine, tf.float32)[:, None, :]
+
+
+def _between(low: float, high: float, share: Any) -> Any:
+    return low + (high - low) * share
 
 
 def _equaliser(seed: Any, n_windows: int, n_bands: int, most_db: float) -> Any:
