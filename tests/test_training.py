@@ -5,6 +5,7 @@ import json
 import re
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -25,6 +26,7 @@ from counter.timebase import Timebase
 from training.clips import BACKGROUND, Clip, ClipSet, folds, read_clips, split_sources
 from training.crossfit import cross_fit, with_rules
 from training.distractors import make_distractors
+from training.fitting import mean_of
 from training.levels import band_level
 from training.made import make_recordings
 from training.madesound import make_clips
@@ -828,25 +830,52 @@ def test_batches_are_normalised_as_keras_does():
     np.testing.assert_allclose(ours(x), theirs(x), rtol=2 / n, atol=2 / n)
 
 
-def test_every_source_is_scored_by_a_fold_that_had_not_met_it():
-    settings = TrainSettings.model_validate(TINY)
-    clips = tones_and_hiss()
-    stages = []
+@pytest.fixture(scope="module")
+def crossed_tones():
+    """Clips, the stages told of, and their cross-fit."""
+    clips, stages = tones_and_hiss(), []
 
     def progress(stage):
         stages.append(stage)
         return lambda epoch, row: None
 
-    crossed = cross_fit(settings, FRONT_END, clips, progress)
+    settings = TrainSettings.model_validate(TINY)
+    return clips, stages, cross_fit(settings, FRONT_END, clips, progress)
+
+
+def test_every_source_is_scored_by_a_fold_that_had_not_met_it(crossed_tones):
+    clips, stages, crossed = crossed_tones
     assert stages == ["fold 1 of 2", "fold 2 of 2"]
     assert sorted(crossed.clips.names) == sorted(clip.name for clip in clips.clips)
-    assert len(crossed.scored[0]) == 2 * settings.rules.recordings_per_fold
+    assert len(crossed.scored[0]) == 2 * TINY["rules"]["recordings_per_fold"]
     assert crossed.learned == ()
+    assert crossed.timebase == Timebase(MODEL_RATE_HZ, 4 * FRONT_END.hop_samples)
+
+
+def test_rules_are_learned_on_the_folds_and_on_a_final_model_that_is_none_of_them(crossed_tones):
+    crossed = crossed_tones[2]
+    assert with_rules(crossed, None, [[CLIP_S]]).scored == crossed.scored
     final = list(crossed.scored[0][:2])
     ruled = with_rules(crossed, [final], [[CLIP_S]])
     assert ruled.scored[0] == (*crossed.scored[0], *final)
     assert ruled.learned[0].error.n_recordings == len(crossed.scored[0]) + 2
-    assert crossed.timebase == Timebase(MODEL_RATE_HZ, 4 * FRONT_END.hop_samples)
+
+
+def test_the_mean_of_the_folds_models_says_what_they_say_on_average(crossed_tones):
+    clips, _, crossed = crossed_tones
+    mean, sound = mean_of(TrainSettings(), crossed.models), clips.clips[0].samples
+    scores = [one.scores(sound) for one in crossed.models]
+    assert not np.allclose(*scores, atol=0.01)
+    logits = np.mean([np.log(one / (1 - one)) for one in scores], axis=0)
+    assert mean.scores(sound) == pytest.approx(1 / (1 + np.exp(-logits)), abs=1e-4)
+    losses = [[row["loss"] for row in one.history] for one in crossed.models]
+    assert [row["loss"] for row in mean.history] == pytest.approx(np.mean(losses, axis=0))
+
+
+def test_models_of_windows_have_no_mean(crossed_tones):
+    recipe = Path(__file__).parents[1] / "configs" / "city-mfcc-forest.yaml"
+    settings = TrainSettings.model_validate(yaml.safe_load(recipe.read_text()))
+    assert mean_of(settings, crossed_tones[2].models) is None
 
 
 @pytest.fixture(scope="module")
@@ -928,8 +957,7 @@ def test_the_bundle_says_how_it_and_its_rules_came_about(trained):
     told = spec.provenance
     assert told["seed"] == 3
     assert sum(told["sources"].values()) == 10
-    # Those of two folds, and the final model's.
-    assert told["rules_learned_on"]["frog"]["recordings"] == 3 * 6
+    assert told["rules_learned_on"]["frog"]["recordings"] == 2 * 6  # those of the folds
     assert 0 <= told["parity"]["float32"] <= 1e-3
     chosen = folder / default / f"model-{told['variant']}.tflite"
     assert bundle.model_path.read_bytes() == chosen.read_bytes()
@@ -960,7 +988,9 @@ def test_the_terminal_names_the_better_model_and_what_was_skipped(run_of_trainin
     assert f"{default} (default)" in out
     assert re.search(r"^skipped .*DB001-9\.flac: not sound", out, re.MULTILINE)
     assert str(folder / "frog") in out
-    assert re.search(r"^mel: final, 2 epochs: loss [\d.]+  val_loss [\d.]+", err, re.MULTILINE)
+    assert re.search(
+        r"^mel: fold 2 of 2, 2 epochs: loss [\d.]+  val_loss [\d.]+", err, re.MULTILINE
+    )
     assert not re.search(r"[\x1b\r]", out + err)
 
 

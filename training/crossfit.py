@@ -45,6 +45,8 @@ class CrossFit:
         Of the scores.
     heard : tuple of Heard
         The reviewed clips among them.
+    models : tuple of Model
+        Those of the folds.
     """
 
     clips: ClipScores
@@ -52,6 +54,7 @@ class CrossFit:
     learned: tuple[Learned, ...]
     timebase: Timebase
     heard: tuple[Heard, ...]
+    models: tuple[Model, ...]
 
     @property
     def is_on_made(self) -> bool:
@@ -79,6 +82,7 @@ def cross_fit(
     clip_scores: list[ClipScores] = []
     scored: list[list[Scored]] = [[] for _ in clips.labels]
     heard: tuple[Heard, ...] = ()
+    models: list[Model] = []
     timebase = Timebase(front_end.sample_rate_hz, front_end.hop_samples)
     for number, (kept, held_out) in enumerate(parts):
         stage = progress(f"fold {number + 1} of {len(parts)}")
@@ -87,6 +91,7 @@ def cross_fit(
         trained = fit(
             settings, front_end, clips.subset(kept), validation=unseen, seed=seed, progress=stage
         )
+        models.append(trained)
         clip_scores.append(score_clips(trained, unseen, "cross-validation"))
         heard += hear(trained.scores, unseen)
         timebase = Timebase(front_end.sample_rate_hz, trained.frame_samples)
@@ -99,19 +104,23 @@ def cross_fit(
         learned=(),
         timebase=timebase,
         heard=heard,
+        models=tuple(models),
     )
 
 
 def with_rules(
-    crossed: CrossFit, final: list[list[Scored]], lengths_s: Sequence[Sequence[float]]
+    crossed: CrossFit, final: list[list[Scored]] | None, lengths_s: Sequence[Sequence[float]]
 ) -> CrossFit:
-    """The cross-fit with the rules learned on it and on what the final model scored.
+    """The cross-fit with the rules learned on it and on what a final model scored.
 
     Folds show many unseen sources, the final model's own recordings show the scores that the rules
-    will meet: both stand for unseen sources, so both are learned on. ``lengths_s`` holds the
-    lengths of each label's calls.
+    will meet: both stand for unseen sources, so both are learned on. ``final`` is ``None`` where
+    that model is the folds' mean, to which nothing but the test sources is unseen. ``lengths_s``
+    holds the lengths of each label's calls.
     """
-    scored = tuple((*one, *more) for one, more in zip(crossed.scored, final, strict=True))
+    scored = crossed.scored
+    if final is not None:
+        scored = tuple((*one, *more) for one, more in zip(scored, final, strict=True))
     learned = tuple(
         learn_rules(one, lengths_s[label], crossed.timebase) for label, one in enumerate(scored)
     )

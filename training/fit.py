@@ -17,7 +17,7 @@ from training.clips import Clip, ClipSet
 from training.clipscores import clip_score
 from training.frontends import LogBands, features_of
 from training.litertrun import on_whole_sounds
-from training.networks import NETWORKS, POOL
+from training.networks import NETWORKS, POOL, mean_net
 from training.pipeline import training_windows, window_maker
 from training.settings import (
     BandSettings,
@@ -175,6 +175,20 @@ def fit(
             progress(epoch + 1, row)
     network.set_weights(trainer.network.get_weights())
     return trained
+
+
+def mean_of(models: Sequence[Trained]) -> Trained:
+    """Models that share labels and front end as one: the mean of their logits, and of histories.
+
+    What one of them takes for a call and the others do not is mostly none (ensembles of networks;
+    Hansen and Salamon, IEEE Trans. Pattern Anal. Mach. Intell. 1990).
+    """
+    history = [
+        {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+        for rows in zip(*(one.history for one in models), strict=True)
+    ]
+    network = mean_net([one.network for one in models])
+    return Trained(models[0].labels, models[0].front_end, network, history)
 
 
 # The folds of one training, and its models where their bands are as many, share one: a step takes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from training import fit as conv
 from training.clipset import ClipSet
@@ -25,6 +25,8 @@ FITS: dict[str, Fit] = {
     **dict.fromkeys(WINDOW_NETWORKS, fit_windows),
     **dict.fromkeys(ESTIMATORS, fit_estimator),
 }
+# How models of some kinds, trained on different clips, become one.
+MEANS: dict[str, Callable[..., Model]] = {"conv": conv.mean_of}
 
 
 def fit(
@@ -54,3 +56,12 @@ def fit(
     """
     way = FITS[settings.network.kind]
     return way(settings, front_end, clips, validation=validation, seed=seed, progress=progress)
+
+
+def mean_of(settings: TrainSettings, models: Sequence[Model]) -> Model | None:
+    """Models of one kind as one that says what they say on average; ``None`` where it has no mean.
+
+    A mean of windows' models would take as many times the time to scan; it has none.
+    """
+    mean = MEANS.get(settings.network.kind)
+    return mean(models) if mean is not None else None

@@ -27,6 +27,8 @@ class ModelRun:
     cross_fit : CrossFit
     trained : Model
         The final model.
+    is_mean : bool
+        Whether that is the mean of the folds' models; else it was trained on the training sources.
     exports : Exports
     chosen : Exported
         What the bundle holds.
@@ -39,6 +41,7 @@ class ModelRun:
     split: Split
     cross_fit: CrossFit
     trained: Model
+    is_mean: bool
     exports: Exports
     chosen: Exported
     export_costs: Mapping[str, float]

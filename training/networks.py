@@ -6,6 +6,7 @@ long recording gives what sliding windows would, with the overlap computed once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -69,6 +70,17 @@ def conv_net(settings: NetworkSettings, n_bands: int, n_labels: int) -> keras.Mo
     x = layers.SpatialDropout2D(settings.dropout)(x)
     x = layers.Conv2D(n_labels, 1, name="logits")(x)
     return keras.Model(features, layers.Reshape((-1, n_labels))(x), name="conv_net")
+
+
+def mean_net(networks: Sequence[keras.Model]) -> keras.Model:
+    """Several networks of one input as one: the mean of their logits."""
+    features = keras.Input(networks[0].input_shape[1:], name="features")
+    members = [
+        keras.Model(one.inputs[0], one.outputs[0], name=f"member_{number}")
+        for number, one in enumerate(networks, 1)
+    ]
+    logits = [member(features) for member in members]
+    return keras.Model(features, layers.Average(name="logits")(logits), name="mean_net")
 
 
 def context_frames(settings: NetworkSettings) -> int:

@@ -19,7 +19,7 @@ from training.card import CardData, ExpectedCounts, Parity, SplitCount, model_ca
 from training.clips import BACKGROUND, Clip, ClipSet
 from training.crossfit import score_clips
 from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz, spectrogram_like
-from training.howtexts import ANNOTATED, HOW_EXPECTED, HOW_RULES, IN_A_ROW, LAID
+from training.howtexts import ANNOTATED, IN_A_ROW, LAID, how_expected, how_rules
 from training.learn import count_error
 from training.modelrun import ModelRun
 from training.pictures import Features, Waveform
@@ -192,7 +192,7 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
         changes=data.changes,
         reports=split_reports(data),
         rules=_named_rules(run),
-        rules_how=HOW_RULES[_learned_on(run)],
+        rules_how=how_rules(_learned_on(run), is_mean=run.is_mean),
         expected=_expected(run),
         parity=[
             Parity(
@@ -218,7 +218,9 @@ def _learned_on(run: ModelRun) -> str:
 
 def _description(settings: TrainSettings, run: ModelRun) -> str:
     front_end, trained = run.front_end, run.trained
-    network = "a fully convolutional network"
+    n_networks = len(run.cross_fit.models) if run.is_mean else 1
+    networks = f"the mean of {n_networks} fully convolutional networks"
+    network = networks if n_networks > 1 else "a fully convolutional network"
     if isinstance(trained, TrainedWindows):
         window_s = trained.window_samples / front_end.sample_rate_hz
         kind = f"a network ({settings.network.kind})"
@@ -263,7 +265,7 @@ def _expected(run: ModelRun) -> ExpectedCounts:
             n_false += count_error(silent, learned.rules, crossed.timebase).n_events
     silent_h = n_silent * crossed.timebase.frame_s / 3600
     return ExpectedCounts(
-        how=HOW_EXPECTED[_learned_on(run)],
+        how=how_expected(_learned_on(run), is_mean=run.is_mean),
         recordings=n_recordings,
         calls=sum(learned.error.n_calls for learned in crossed.learned),
         hours=hours,

@@ -12,11 +12,19 @@ import yaml
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
 from counter.folders import check_replaceable, new_folder
 from training.clips import ClipSet, read_clips, split_sources
-from training.crossfit import CrossFit, call_lengths_s, cross_fit, made_of, score_made, with_rules
+from training.crossfit import (
+    CrossFit,
+    StageProgress,
+    call_lengths_s,
+    cross_fit,
+    made_of,
+    score_made,
+    with_rules,
+)
 from training.difference import Change
 from training.export import Exported, export
 from training.fit import Progress
-from training.fitting import Model, fit
+from training.fitting import Model, fit, mean_of
 from training.learn import Scored, count_error
 from training.litertrun import scorer
 from training.modelrun import ModelRun
@@ -24,7 +32,7 @@ from training.networks import context_frames
 from training.origin import CONFIG_FILE
 from training.reporting import provenance, report_data, write_card, write_model_report
 from training.savedmodel import SAVED_FILE
-from training.settings import NetworkSettings, TrainSettings, of_kind
+from training.settings import FrontEndSettings, NetworkSettings, TrainSettings, of_kind
 from training.windowed import TrainedWindows
 from training.windowfit import check_windows
 
@@ -106,8 +114,8 @@ def train_one(
 
     crossed = cross_fit(settings, front_end, known, stage)
     training, validation = clips.subset(split.train), clips.subset(split.validation)
-    seed, last = settings.seed * 100, stage("final")
-    trained = fit(settings, front_end, training, validation=validation, seed=seed, progress=last)
+    mean = mean_of(settings, crossed.models)
+    trained = mean or _one_more(settings, front_end, (training, validation), stage)
     exports = export(
         trained,
         [clip.samples for clip in validation.clips],
@@ -115,7 +123,7 @@ def train_one(
     )
     scored = _score_validation(settings, trained, exports.variants, validation)
     lengths_s = [call_lengths_s(known, label, front_end) for label in range(len(clips.labels))]
-    crossed = with_rules(crossed, scored["float32"], lengths_s)
+    crossed = with_rules(crossed, scored["float32"] if mean is None else None, lengths_s)
     chosen, costs = _choose(exports.variants, scored, crossed)
     return ModelRun(
         name=name,
@@ -124,10 +132,23 @@ def train_one(
         split=split,
         cross_fit=crossed,
         trained=trained,
+        is_mean=mean is not None,
         exports=exports,
         chosen=chosen,
         export_costs=costs,
     )
+
+
+def _one_more(
+    settings: TrainSettings,
+    front_end: FrontEndSettings,
+    sides: tuple[ClipSet, ClipSet],
+    stage: StageProgress,
+) -> Model:
+    """A model trained on all training sources, of a kind that has no mean."""
+    training, validation = sides
+    seed, progress = settings.seed * 100, stage("final")
+    return fit(settings, front_end, training, validation=validation, seed=seed, progress=progress)
 
 
 def _score_validation(
