@@ -706,7 +706,7 @@ def test_exports_do_what_the_trained_network_does(made_network):
 def test_an_export_over_its_tolerance_fails(made_network, monkeypatch):
     from training import export
 
-    monkeypatch.setattr(export, "FLOAT32_TOLERANCE", 0.0)
+    monkeypatch.setitem(export.TOLERANCES, "float32", 0.0)
     sounds = [restless(2.0)]
     with pytest.raises(CallcountError, match="no bundle was written"):
         export.export(made_network.trained, sounds, sounds)
@@ -715,7 +715,7 @@ def test_an_export_over_its_tolerance_fails(made_network, monkeypatch):
 def test_an_int8_export_outside_its_tolerance_is_marked(made_network, monkeypatch):
     from training import export
 
-    monkeypatch.setattr(export, "INT8_TOLERANCE", 0.0)
+    monkeypatch.setitem(export.TOLERANCES, "int8", 0.0)
     sounds = [restless(2.0)]
     exports = export.export(made_network.trained, sounds, sounds)
     found = {one.variant: one for one in exports.variants}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -71,6 +73,15 @@ class CrossFit:
         return {label: one.rules for label, one in zip(labels, self.learned, strict=True)}
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What one fold's model said of the sources that it had not met; see ``CrossFit``."""
+
+    clips: ClipScores
+    scored: list[list[Scored]]
+    heard: tuple[Heard, ...]
+
+
 def cross_fit(
     settings: TrainSettings,
     front_end: FrontEndSettings,
@@ -79,32 +90,35 @@ def cross_fit(
 ) -> CrossFit:
     """Train once a fold; score the held-out clips, and recordings made of them."""
     parts = folds(clips, settings.rules.folds, settings.seed)
-    clip_scores: list[ClipScores] = []
-    scored: list[list[Scored]] = [[] for _ in clips.labels]
-    heard: tuple[Heard, ...] = ()
     models: list[Model] = []
-    timebase = Timebase(front_end.sample_rate_hz, front_end.hop_samples)
-    for number, (kept, held_out) in enumerate(parts):
-        stage = progress(f"fold {number + 1} of {len(parts)}")
-        unseen = clips.subset(held_out)
-        seed = settings.seed * 100 + number + 1
-        trained = fit(
-            settings, front_end, clips.subset(kept), validation=unseen, seed=seed, progress=stage
-        )
-        models.append(trained)
-        clip_scores.append(score_clips(trained, unseen, "cross-validation"))
-        heard += hear(trained.scores, unseen)
-        timebase = Timebase(front_end.sample_rate_hz, trained.frame_samples)
-        made = made_of(unseen, front_end, settings, [MADE_SEED, seed])
-        for label, more in enumerate(score_made(trained.scores, made, len(clips.labels))):
-            scored[label] += more
+    judged: list[Future[_Judged]] = []
+    # Training leaves a part of the processor idle: enough to judge the fold before meanwhile.
+    with ThreadPoolExecutor(1, thread_name_prefix="judge") as judge:
+        for number, (kept, held_out) in enumerate(parts, 1):
+            stage = progress(f"fold {number} of {len(parts)}")
+            known, unseen = clips.subset(kept), clips.subset(held_out)
+            seed = settings.seed * 100 + number
+            trained = fit(settings, front_end, known, validation=unseen, seed=seed, progress=stage)
+            models.append(trained)
+            judged.append(judge.submit(_judge, settings, trained, unseen, seed))
+        found = [one.result() for one in judged]
+    scored = zip(*(one.scored for one in found), strict=True)
     return CrossFit(
-        clips=joined(clip_scores),
-        scored=tuple(tuple(one) for one in scored),
+        clips=joined([one.clips for one in found]),
+        scored=tuple(tuple(chain.from_iterable(of_label)) for of_label in scored),
         learned=(),
-        timebase=timebase,
-        heard=heard,
+        timebase=Timebase(front_end.sample_rate_hz, models[-1].frame_samples),
+        heard=tuple(chain.from_iterable(one.heard for one in found)),
         models=tuple(models),
+    )
+
+
+def _judge(settings: TrainSettings, trained: Model, unseen: ClipSet, seed: int) -> _Judged:
+    made = made_of(unseen, trained.front_end, settings, [MADE_SEED, seed])
+    return _Judged(
+        clips=score_clips(trained, unseen, "cross-validation"),
+        scored=score_made(trained.scores, made, len(unseen.labels)),
+        heard=hear(trained.scores, unseen),
     )
 
 

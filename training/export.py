@@ -26,10 +26,9 @@ from training.settings import of_kind
 from training.windowed import TrainedWindows
 from training.windowfronts import window_front_end
 
-# Largest difference of a frame's score between Keras and LiteRT that float32 rounding explains.
-FLOAT32_TOLERANCE = 1e-3
-# int8 is judged by its counts; a difference beyond this says that the export itself is broken.
-INT8_TOLERANCE = 0.5
+# Largest difference of a frame's score between Keras and LiteRT: what float32's rounding explains;
+# int8 is judged by its counts, and a difference beyond this says that the export itself is broken.
+TOLERANCES = {"float32": 1e-3, "int8": 0.5}
 # Operations of the front end and of nothing else: quantised, quiet frames would be ruined.
 FRONT_END_OPS = ["FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "SQUARE", "LOG", "ADD", "SUB", "PAD"]
 FRONT_END_OPS += ["REVERSE_V2"]  # of the samples themselves
@@ -119,11 +118,8 @@ def export(
             saved, contents = packed(Path(folder)), {"float32": _convert(folder)}
             if _has_int8(trained):
                 contents["int8"] = _convert_int8(folder, sounds, ops)
-    tolerances = {"float32": FLOAT32_TOLERANCE, "int8": INT8_TOLERANCE}
-    checked = (
-        _checked(variant, content, trained, clips, tolerances[variant])
-        for variant, content in contents.items()
-    )
+    heard = [(clip, trained.scores(clip)) for clip in clips]
+    checked = (_checked(*one, trained, heard) for one in contents.items())
     return Exports(tuple(checked), saved)
 
 
@@ -199,14 +195,15 @@ def _fitted(sound: FloatArray, n_samples: int) -> FloatArray:
 
 
 def _checked(
-    variant: str, content: bytes, trained: Model, clips: Sequence[FloatArray], tolerance: float
+    variant: str, content: bytes, trained: Model, heard: Sequence[tuple[FloatArray, FloatArray]]
 ) -> Exported:
+    """A variant compared with what the trained model says of each sound."""
     score = scorer(content, trained.frame_samples, trained.window_samples)
-    largest = max(float(np.abs(score(clip) - trained.scores(clip)).max()) for clip in clips)
-    exported = Exported(variant, content, largest, tolerance, len(clips))
+    largest = max(float(np.abs(score(clip) - scores).max()) for clip, scores in heard)
+    exported = Exported(variant, content, largest, TOLERANCES[variant], len(heard))
     if variant == "float32" and not exported.is_within:
         raise CallcountError(
             f"the float32 export differs from the trained model by {largest:.2g} "
-            f"(at most {tolerance:.2g} is rounding); no bundle was written."
+            f"(at most {exported.tolerance:.2g} is rounding); no bundle was written."
         )
     return exported
