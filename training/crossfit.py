@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -99,6 +100,8 @@ def cross_fit(
             known, unseen = clips.subset(kept), clips.subset(held_out)
             seed = settings.seed * 100 + number
             trained = fit(settings, front_end, known, validation=unseen, seed=seed, progress=stage)
+            # Graphs are rings of references: without this, the windows of all folds stay in memory.
+            gc.collect()
             models.append(trained)
             judged.append(judge.submit(_judge, settings, trained, unseen, seed))
         found = [one.result() for one in judged]

@@ -218,17 +218,18 @@ def _learned_on(run: ModelRun) -> str:
 
 def _description(settings: TrainSettings, run: ModelRun) -> str:
     front_end, trained = run.front_end, run.trained
-    n_networks = len(run.cross_fit.models) if run.is_mean else 1
-    networks = f"the mean of {n_networks} fully convolutional networks"
-    network = networks if n_networks > 1 else "a fully convolutional network"
+    n_weights, n_networks = trained.network.count_params(), len(run.cross_fit.models)
+    network = (
+        f"the mean of {n_networks} fully convolutional networks of {n_weights // n_networks} "
+        "weights, each trained without one fold of the train and validation sources"
+    )
     if isinstance(trained, TrainedWindows):
         window_s = trained.window_samples / front_end.sample_rate_hz
-        kind = f"a network ({settings.network.kind})"
+        kind = f"a network ({settings.network.kind}) of {n_weights} weights"
         network = f"windows of {window_s:g} s, {settings.classes} classes, {kind}"
     return (
         f"{front_end.kind} front end ({front_end.told()} from {front_end.low_hz:g} to "
-        f"{front_end.high_hz:g} Hz at {front_end.sample_rate_hz} Hz), {network} of "
-        f"{trained.network.count_params()} weights, one score every "
+        f"{front_end.high_hz:g} Hz at {front_end.sample_rate_hz} Hz), {network}; one score every "
         f"{1000 * trained.frame_samples / front_end.sample_rate_hz:g} ms."
     )
 
