@@ -68,9 +68,13 @@ class Bank:
     other_odds: Any
     ramp: Any
 
-    def gains(self, clip: Any, snr_db: Any) -> Any:
-        """Gains at which clips stand so far over their own noise and a bed of level 1."""
-        noise = tf.gather(self.noises, clip)
+    def gains(self, clip: Any, snr_db: Any, is_apart: Any) -> Any:
+        """Gains at which clips stand so far over a bed of level 1.
+
+        ``is_apart``: whether that is the level of the call over its own noise and the bed, or that
+        of the clip, noise and all.
+        """
+        noise = tf.gather(self.noises, clip) * tf.cast(is_apart, tf.float32)
         call = tf.square(tf.gather(self.levels, clip)) - noise
         return 1.0 / tf.sqrt(bed_power(call, noise, snr_db, tf.maximum))
 

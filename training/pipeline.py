@@ -37,8 +37,10 @@ AGAIN_SHARE, AGAIN_GAP_S = 0.4, (0.3, 2.0)
 # Score frames next to a laid clip's edges on which nothing is asked of the network.
 MARGIN_FRAMES = 2
 IGNORED = -1.0
-# Uniform numbers that make a window.
-N_DRAWS = 11
+# This share of clips is laid at the level of the call apart from its own noise: of all, whatever is
+# faint in noise would be a call; of none, calls recorded with noise would be drowned.
+APART_SHARE = 0.5
+N_DRAWS = 12  # uniform numbers that make a window
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class WindowMaker:
         sound = self._with_pieces(sound, clip, seed, (is_call, *laid))
         sound, *again = self._with_another(sound, clip, seed, (is_call, *laid))
         snr_db = _between(self.augment.snr_low_db, self.augment.snr_high_db, draws[7])
-        gain = level * self.bank.gains(clip, snr_db) * tf.cast(is_laid, tf.float32)
+        gain = self.bank.gains(clip, snr_db, draws[11] < APART_SHARE)
+        gain *= level * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         gain_db = _between(self.augment.gain_low_db, self.augment.gain_high_db, draws[1])
         mix = (bed + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
