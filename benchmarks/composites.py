@@ -22,6 +22,7 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 DURATION_S, LEAST_GAP_S, DENSE_GAP_S, MOST_CALLS = 180.0, 0.6, (0.6, 4.0), 22
 LEVELS_DB = (20.0, 10.0, 5.0, 0.0, -5.0, -10.0)
+# Levels that are told together.
+TOGETHER = {"20 to 0": LEVELS_DB[:4], "-5": LEVELS_DB[4:5], "-10": LEVELS_DB[5:]}
 BEDS, DENSITIES = ("forest", "clips"), ("sparse", "dense")
 LOUDEST_DB = 30.0
 FEW_CALLS, FEW_SOURCES, FEW_BACKGROUNDS = 10, 3, 60
@@ -253,19 +256,19 @@ def measure(arguments: argparse.Namespace) -> dict[Kind, list[Tally]]:
 
 
 def report(tallies: dict[Kind, list[Tally]]) -> str:
-    """A row for each bed, density and level, and the means from 20 to 0 dB for each bed."""
+    """A row for each bed, density and level; for each bed one for the levels told together."""
     rows = [
         [bed, density, f"{level_db:.0f}", *_row(some)]
         for (bed, density, level_db), some in tallies.items()
     ]
-    for bed in BEDS:
+    for bed, (name, levels_db) in product(BEDS, TOGETHER.items()):
         some = [
             one
             for (of_bed, _, level_db), of_kind in tallies.items()
-            if of_bed == bed and level_db >= 0
+            if of_bed == bed and level_db in levels_db
             for one in of_kind
         ]
-        rows.append([bed, "both", "20 to 0", *_row(some)])
+        rows.append([bed, "both", name, *_row(some)])
     header = ["bed", "density", "level, dB", "recordings", "calls", "F1", "count error", "bias"]
     return markdown_table(header, rows)
 
