@@ -37,7 +37,9 @@ FRONT_END_OPS += ["PADV2", "RESHAPE", "SLICE", "STRIDED_SLICE", "CONCATENATION",
 WINDOW_OPS = ["MAXIMUM", "MINIMUM", "REDUCE_MAX", "REDUCE_MIN", "MEAN", "SUM", "SQRT", "DIV"]
 WINDOW_OPS += ["GREATER", "GREATER_EQUAL", "CAST", "SOFTMAX"]
 WINDOW_OPS += ["ABS", "EXP", "GATHER", "TOPK_V2", "TRANSPOSE"]  # of a sound's texture
-N_CALIBRATION = 64
+# Sounds by which int8's ranges are set, and their gains: what is louder than all of them is cut,
+# and a network's scores then come out lower.
+N_CALIBRATION, CALIBRATION_DB = 256, (-20.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def export(
         float32 differs from Keras by more than its tolerance.
     """
     n_samples = trained.window_samples or 32 * trained.frame_samples
-    sounds = [_fitted(sound, n_samples) for sound in calibration[:N_CALIBRATION]]
+    sounds = _at_all_levels([_fitted(sound, n_samples) for sound in calibration])
     ops = FRONT_END_OPS if trained.window_samples is None else FRONT_END_OPS + WINDOW_OPS
     saved = None
     if _of_litert(trained):
@@ -121,6 +123,14 @@ def export(
     heard = [(clip, trained.scores(clip)) for clip in clips]
     checked = (_checked(*one, trained, heard) for one in contents.items())
     return Exports(tuple(checked), saved)
+
+
+def _at_all_levels(sounds: Sequence[FloatArray]) -> list[FloatArray]:
+    """``N_CALIBRATION`` sounds, evenly of those given, as loud and as soft as recordings may be."""
+    rng = np.random.default_rng(0)
+    chosen = np.linspace(0, len(sounds) - 1, N_CALIBRATION, dtype=np.int64)
+    gains = 10.0 ** (rng.uniform(*CALIBRATION_DB, len(chosen)) / 20.0)
+    return [sounds[at] * np.float32(gain) for at, gain in zip(chosen, gains, strict=True)]
 
 
 def _of_litert(trained: Model) -> bool:

@@ -37,8 +37,6 @@ from training.windowed import TrainedWindows
 from training.windowfit import check_windows
 
 VALIDATION_SEED = 12
-# Every so many training clips serve to set int8's ranges.
-CALIBRATION_STEP = 7
 
 RunProgress = Callable[[str, str], Progress]
 
@@ -119,7 +117,7 @@ def train_one(
     exports = export(
         trained,
         [clip.samples for clip in validation.clips],
-        [clip.samples for clip in training.clips[::CALIBRATION_STEP]],
+        [clip.samples for clip in training.clips],
     )
     scored = _score_validation(settings, trained, exports.variants, validation)
     lengths_s = [call_lengths_s(known, label, front_end) for label in range(len(clips.labels))]
