@@ -114,11 +114,8 @@ def train_one(
     training, validation = clips.subset(split.train), clips.subset(split.validation)
     mean = mean_of(settings, crossed.models)
     trained = mean or _one_more(settings, front_end, (training, validation), stage)
-    exports = export(
-        trained,
-        [clip.samples for clip in validation.clips],
-        [clip.samples for clip in training.clips],
-    )
+    sounds = ([clip.samples for clip in side.clips] for side in (validation, training))
+    exports = export(trained, *sounds)
     scored = _score_validation(settings, trained, exports.variants, validation)
     lengths_s = [call_lengths_s(known, label, front_end) for label in range(len(clips.labels))]
     crossed = with_rules(crossed, scored["float32"] if mean is None else None, lengths_s)
