@@ -418,7 +418,7 @@ def test_reviewed_clips_are_heard_by_a_fold_that_had_not_met_their_recording(mon
     met = []
 
     class Trained:
-        frame_samples = 1024
+        frame_samples, front_end = 1024, FRONT_END
 
         def __init__(self, kept):
             self.sources = {one.source for one in kept.clips}

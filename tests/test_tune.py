@@ -249,7 +249,7 @@ class TestTune:
     def test_says_how_flat_the_optimum_is(self, quiet, here, capsys):
         assert tune(quiet) == 0
         said = capsys.readouterr().out
-        assert "Near the least: at most 10% and 0.05 calls a recording" in said
+        assert "Near the least: at most 10% and 0.02 calls a recording" in said
         rows = rows_of(here / "r" / "tuned" / "tuning.csv")
         assert {row["rule"] for row in rows} == set(EventRules.model_fields)
         thresholds = {float(row["value"]): row for row in rows if row["rule"] == "threshold"}

@@ -12,9 +12,8 @@ from counter.evaluation.records import TimeArray
 from counter.timebase import Timebase
 
 ROUNDS = 3
-# Settings within this much of the least cost (calls a recording, and share) count as equals: some
-# ninety recordings cannot tell more apart.
-FLAT_CALLS, FLAT_SHARE = 0.05, 0.1
+# Settings within this much of the least cost (calls a recording, and share) count as equals.
+FLAT_CALLS, FLAT_SHARE = 0.02, 0.1
 # Even steps up to either end, where the scores of a sure detector are.
 THRESHOLDS = (
     0.02,
