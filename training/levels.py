@@ -132,10 +132,29 @@ def noise_beside(samples: FloatArray, front_end: FrontEndSettings) -> float:
     if len(samples) < front_end.window_samples:
         return 0.0
     power = _power(samples, front_end)
-    noise = _noise(power)
-    if not _rises(power, noise):
+    return steady_power(samples, front_end) if _rises(power, _noise(power)) else 0.0
+
+
+def steady_power(samples: FloatArray, front_end: FrontEndSettings) -> float:
+    """Power of what is steady in a clip: the noise of its recording, or a call that is itself so.
+
+    Parameters
+    ----------
+    samples : array of float32, shape (n_samples,)
+        One shorter than a spectrum is taken to hold nothing steady.
+    front_end : FrontEndSettings
+        Band, rate, and length and step of spectra.
+
+    Returns
+    -------
+    float
+        Mean square in the band, at most that of the clip.
+    """
+    if len(samples) < front_end.window_samples:
         return 0.0
-    return band_level(samples, front_end) ** 2 * float(noise.sum() / power.mean(axis=0).sum())
+    power = _power(samples, front_end)
+    mean = max(float(power.mean(axis=0).sum()), SILENCE_LEVEL**2)
+    return band_level(samples, front_end) ** 2 * float(_noise(power).sum()) / mean
 
 
 def bed_power(call: Any, noise: Any, snr_db: Any, maximum: Callable[[Any, Any], Any]) -> Any:

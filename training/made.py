@@ -13,7 +13,7 @@ import numpy as np
 
 from counter.records import FloatArray
 from training.clips import BACKGROUND, Clip, ClipSet
-from training.levels import band_level, bed_power, call_extent, noise_beside, piece_bases
+from training.levels import band_level, bed_power, call_extent, piece_bases, steady_power
 from training.settings import FrontEndSettings, RuleSettings
 
 CROSSFADE_S = 0.25
@@ -63,7 +63,7 @@ class _Call:
 
 def _calls(clips: ClipSet, front_end: FrontEndSettings) -> tuple[_Call, ...]:
     some = [clip for clip in clips.clips if clip.label != BACKGROUND]
-    noises = [noise_beside(clip.samples, front_end) for clip in some]
+    noises = [steady_power(clip.samples, front_end) for clip in some]
     levels = [band_level(clip.samples, front_end) for clip in some]
     powers = [(level**2 - noise, noise) for level, noise in zip(levels, noises, strict=True)]
     ends = [call_extent(clip.samples, front_end) for clip in some]
