@@ -94,9 +94,9 @@ class Tools:
 
     def gain(self, sound: Samples, bed_level: float, level_db: float) -> float:
         """Gain at which the call stands so far over the bed and its own noise."""
-        from training.levels import noise_beside
+        from training.levels import steady_power
 
-        noise = noise_beside(sound, self.front_end)
+        noise = steady_power(sound, self.front_end)
         call = self.level(sound) ** 2 - noise
         ratio = 10 ** (level_db / 10)
         loudest = bed_level**2 * 10 ** (LOUDEST_DB / 10) / (call + noise)

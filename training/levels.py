@@ -115,24 +115,11 @@ def call_extent(samples: FloatArray, front_end: FrontEndSettings) -> tuple[int, 
 def noise_beside(samples: FloatArray, front_end: FrontEndSettings) -> float:
     """Power of the steady noise that a call was recorded with; 0 where it cannot be told.
 
-    Where little rises above what is steady in a clip, the call itself may be what is steady.
-
-    Parameters
-    ----------
-    samples : array of float32, shape (n_samples,)
-        A clip with a call.
-    front_end : FrontEndSettings
-        Band, rate, and length and step of spectra.
-
-    Returns
-    -------
-    float
-        Mean square in the band, less than that of the clip.
+    Where little rises above what is steady in a clip, the call itself may be what is steady. Else
+    as ``steady_power``.
     """
-    if len(samples) < front_end.window_samples:
-        return 0.0
-    power = _power(samples, front_end)
-    return steady_power(samples, front_end) if _rises(power, _noise(power)) else 0.0
+    steady, is_noise = _steady(samples, front_end)
+    return steady if is_noise else 0.0
 
 
 def steady_power(samples: FloatArray, front_end: FrontEndSettings) -> float:
@@ -150,11 +137,17 @@ def steady_power(samples: FloatArray, front_end: FrontEndSettings) -> float:
     float
         Mean square in the band, at most that of the clip.
     """
+    return _steady(samples, front_end)[0]
+
+
+def _steady(samples: FloatArray, front_end: FrontEndSettings) -> tuple[float, bool]:
+    """Power of what is steady, and whether enough rises above it for it to be noise."""
     if len(samples) < front_end.window_samples:
-        return 0.0
+        return 0.0, False
     power = _power(samples, front_end)
-    mean = max(float(power.mean(axis=0).sum()), SILENCE_LEVEL**2)
-    return band_level(samples, front_end) ** 2 * float(_noise(power).sum()) / mean
+    noise = _noise(power)
+    share = float(noise.sum() / max(power.mean(axis=0).sum(), SILENCE_LEVEL**2))
+    return band_level(samples, front_end) ** 2 * share, _rises(power, noise)
 
 
 def bed_power(call: Any, noise: Any, snr_db: Any, maximum: Callable[[Any, Any], Any]) -> Any:
@@ -168,7 +161,7 @@ def bed_power(call: Any, noise: Any, snr_db: Any, maximum: Callable[[Any, Any], 
     Parameters
     ----------
     call, noise : float, array or tensor
-        Mean squares in the band, as ``noise_beside`` has the second.
+        Mean squares in the band; see ``steady_power`` and ``noise_beside`` for the second.
     snr_db : float, array or tensor
     maximum : callable
         Of two of that kind.
