@@ -109,7 +109,7 @@ def export(
         float32 differs from Keras by more than its tolerance.
     """
     n_samples = trained.window_samples or 32 * trained.frame_samples
-    sounds = _at_all_levels([_fitted(sound, n_samples) for sound in calibration])
+    sounds = _at_all_levels(calibration, n_samples)
     ops = FRONT_END_OPS if trained.window_samples is None else FRONT_END_OPS + WINDOW_OPS
     saved = None
     if _of_litert(trained):
@@ -125,12 +125,13 @@ def export(
     return Exports(tuple(checked), saved)
 
 
-def _at_all_levels(sounds: Sequence[FloatArray]) -> list[FloatArray]:
+def _at_all_levels(sounds: Sequence[FloatArray], n_samples: int) -> list[FloatArray]:
     """``N_CALIBRATION`` sounds, evenly of those given, as loud and as soft as recordings may be."""
     rng = np.random.default_rng(0)
     chosen = np.linspace(0, len(sounds) - 1, N_CALIBRATION, dtype=np.int64)
     gains = 10.0 ** (rng.uniform(*CALIBRATION_DB, len(chosen)) / 20.0)
-    return [sounds[at] * np.float32(gain) for at, gain in zip(chosen, gains, strict=True)]
+    pairs = zip(chosen, gains, strict=True)
+    return [_fitted(sounds[at], n_samples) * np.float32(gain) for at, gain in pairs]
 
 
 def _of_litert(trained: Model) -> bool:
