@@ -68,13 +68,9 @@ class Bank:
     other_odds: Any
     ramp: Any
 
-    def gains(self, clip: Any, snr_db: Any, is_apart: Any) -> Any:
-        """Gains at which clips stand so far over a bed of level 1.
-
-        ``is_apart``: whether that is the level of the call over its own noise and the bed, or that
-        of the clip, noise and all.
-        """
-        noise = tf.gather(self.noises, clip) * tf.cast(is_apart, tf.float32)
+    def gains(self, clip: Any, snr_db: Any) -> Any:
+        """Gains at which calls stand so far over a bed of level 1 and their own noise together."""
+        noise = tf.gather(self.noises, clip)
         call = tf.square(tf.gather(self.levels, clip)) - noise
         return 1.0 / tf.sqrt(bed_power(call, noise, snr_db, tf.maximum))
 

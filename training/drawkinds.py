@@ -21,6 +21,9 @@ class AugmentSettings(Settings):
     equaliser_db: float = Field(
         6.0, ge=0, le=40, description="most that a band is raised or lowered"
     )
+    smear_share: float = Field(
+        0.15, ge=0, le=1, description="share of windows in which neighbouring bands run together"
+    )
     invented_sounds: int = Field(
         400, ge=0, le=100000, description="sounds that are no call, made up to be laid as well"
     )

@@ -17,8 +17,9 @@ import tensorflow_io as tfio
 
 from training.bank import BLOCK, Bank, draw, make_bank
 from training.clips import BACKGROUND, ClipSet
+from training.colour import equalised, smeared
 from training.distractors import make_distractors
-from training.frontends import UNIT_DB, LogBands, features_of
+from training.frontends import LogBands, features_of
 from training.settings import AugmentSettings, FrontEndSettings, TrainSettings, of_kind
 
 # Share of windows with a call, with a piece of one, which is no call, and with another clip; the
@@ -37,10 +38,7 @@ AGAIN_SHARE, AGAIN_GAP_S = 0.4, (0.3, 2.0)
 # Score frames next to a laid clip's edges on which nothing is asked of the network.
 MARGIN_FRAMES = 2
 IGNORED = -1.0
-# This share of clips is laid at the level of the call apart from its own noise: of all, whatever is
-# faint in noise would be a call; of none, calls recorded with noise would be drowned.
-APART_SHARE = 0.5
-N_DRAWS = 12  # uniform numbers that make a window
+N_DRAWS = 11  # uniform numbers that make a window
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,7 @@ class WindowMaker:
         sound = self._with_pieces(sound, clip, seed, (is_call, *laid))
         sound, *again = self._with_another(sound, clip, seed, (is_call, *laid))
         snr_db = _between(self.augment.snr_low_db, self.augment.snr_high_db, draws[7])
-        gain = self.bank.gains(clip, snr_db, draws[11] < APART_SHARE)
-        gain *= level * tf.cast(is_laid, tf.float32)
+        gain = self.bank.gains(clip, snr_db) * level * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.bank.labels, clip), BACKGROUND)
         gain_db = _between(self.augment.gain_low_db, self.augment.gain_high_db, draws[1])
         mix = (bed + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
@@ -224,17 +221,6 @@ def _between(low: float, high: float, share: Any) -> Any:
     return low + (high - low) * share
 
 
-def _equaliser(seed: Any, n_windows: int, n_bands: int, most_db: float) -> Any:
-    """Smooth random curves over the bands, as microphones and distance make: tilt and wave.
-
-    Shape (n_windows, 1, n_bands), in the features' unit.
-    """
-    draws = tf.unstack(tf.random.stateless_uniform([4, n_windows, 1], seed, -1.0, 1.0))
-    place = tf.linspace(-1.0, 1.0, n_bands)
-    curve = draws[0] * place + draws[1] * tf.sin(np.pi * (place * (1.5 + draws[2]) + draws[3]))
-    return (curve * most_db / 2 / UNIT_DB)[:, None, :]
-
-
 def window_maker(
     clip_set: ClipSet,
     front_end: FrontEndSettings,
@@ -274,8 +260,8 @@ def training_windows(maker: WindowMaker, front_end: LogBands, batch_size: int, s
         key = tf.stack([tf.cast(number, tf.int32), seed])
         samples, targets = maker(key, batch_size)
         x = features_of(front_end, samples)
-        most_db = maker.augment.equaliser_db
-        return x + _equaliser(key + [4, 0], batch_size, x.shape[2], most_db), targets
+        x = smeared(x, key + [8, 0], maker.augment.smear_share)
+        return equalised(x, key + [4, 0], maker.augment.equaliser_db), targets
 
     numbers = tf.data.Dataset.counter(step=16)
     drawn = numbers.map(features, num_parallel_calls=2)
