@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from counter.config import EventRules
 from counter.errors import ClipError
-from counter.evaluation.rulesearch import FLAT_CALLS, FLAT_SHARE, RULE_OF, flat_region
+from counter.evaluation.rulesearch import FLAT_CALLS, FLAT_SHARE, FOR_MEAN, RULE_OF, flat_region
 from counter.timebase import Timebase
 from training.learn import Scored, count_error, learn_rules
 
@@ -79,6 +79,12 @@ def test_the_threshold_is_in_the_middle_between_noise_and_calls():
     learned = learn_rules(draws(range(40)), CLIPS_S, TIMEBASE)
     assert learned.error.cost == 0
     assert learned.rules.threshold == pytest.approx(0.5, abs=0.1)
+
+
+def test_for_a_mean_the_threshold_is_a_third_of_the_way_from_noise_to_calls():
+    learned = learn_rules(draws(range(40)), CLIPS_S, TIMEBASE, FOR_MEAN)
+    assert learned.error.cost == 0
+    assert learned.rules.threshold == pytest.approx(0.37, abs=0.03)
 
 
 def test_smoothing_is_learned_where_single_frames_flicker():

@@ -881,6 +881,22 @@ def test_rules_are_learned_on_the_folds_and_on_a_final_model_that_is_none_of_the
     assert ruled.learned[0].error.n_recordings == len(crossed.scored[0]) + 2
 
 
+def test_a_mean_counts_from_a_lower_one_of_equally_good_thresholds(crossed_tones):
+    crossed = crossed_tones[2]
+
+    def clear(one):
+        scores = np.full_like(one.scores, 0.1)
+        for ends_s in one.calls:
+            first, last = (crossed.timebase.frames(end_s) for end_s in ends_s)
+            scores[first:last] = 0.8
+        return replace(one, scores=scores)
+
+    crossed = replace(crossed, scored=(tuple(clear(one) for one in crossed.scored[0]),))
+    single, mean = (with_rules(crossed, final, [[CLIP_S]]).learned[0] for final in ([[]], None))
+    assert single.error.cost == mean.error.cost == 0
+    assert 0.1 < mean.rules.threshold < single.rules.threshold < 0.8
+
+
 def test_the_mean_of_the_folds_models_says_what_they_say_on_average(crossed_tones):
     clips, _, crossed = crossed_tones
     mean, sound = mean_of(TrainSettings(), crossed.models), clips.clips[0].samples

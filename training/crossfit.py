@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 
 from counter.config import EventRules
+from counter.evaluation.rulesearch import FOR_MEAN, STRICT
 from counter.records import FloatArray
 from counter.timebase import Timebase
 from training.annotated import is_enough, recordings_of
@@ -132,14 +133,17 @@ def with_rules(
 
     Folds show many unseen sources, the final model's own recordings show the scores that the rules
     will meet: both stand for unseen sources, so both are learned on. ``final`` is ``None`` where
-    that model is the folds' mean, to which nothing but the test sources is unseen. ``lengths_s``
-    holds the lengths of each label's calls.
+    that model is the folds' mean, to which nothing but the test sources is unseen: its threshold is
+    the lower of those that each alone does well with. ``lengths_s`` holds the lengths of each
+    label's calls.
     """
     scored = crossed.scored
     if final is not None:
         scored = tuple((*one, *more) for one, more in zip(scored, final, strict=True))
+    depths = FOR_MEAN if final is None else STRICT
     learned = tuple(
-        learn_rules(one, lengths_s[label], crossed.timebase) for label, one in enumerate(scored)
+        learn_rules(one, lengths, crossed.timebase, depths)
+        for one, lengths in zip(scored, lengths_s, strict=True)
     )
     return replace(crossed, scored=scored, learned=learned)
 

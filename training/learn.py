@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from counter.config import EventRules
 from counter.errors import ClipError
-from counter.evaluation.rulesearch import Candidate, Scale, Tried, around, search
+from counter.evaluation.rulesearch import STRICT, Candidate, Scale, Tried, around, search
 from counter.events import match, smooth, spans
 from counter.records import FloatArray
 from counter.timebase import Timebase
@@ -161,7 +161,10 @@ class Learned:
 
 
 def learn_rules(
-    scored: Sequence[Scored], lengths_s: Sequence[float], timebase: Timebase
+    scored: Sequence[Scored],
+    lengths_s: Sequence[float],
+    timebase: Timebase,
+    depths: Mapping[str, float] = STRICT,
 ) -> Learned:
     """The rules of least cost on made recordings; see ``counter.evaluation.rulesearch.search``.
 
@@ -173,6 +176,8 @@ def learn_rules(
         Lengths of the label's calls; durations are tried as shares of them.
     timebase : Timebase
         Of the scores.
+    depths : mapping of str to float
+        Where of equally good values each rule goes: ``STRICT`` or ``FOR_MEAN``.
 
     Raises
     ------
@@ -201,7 +206,7 @@ def learn_rules(
     def cost(candidate: Candidate) -> float:
         return cost_of(candidate.rules(scale)) * EQUAL_CALLS / calls
 
-    best = search(cost, lambda: None)
+    best = search(cost, lambda: None, depths)
     rules = best.rules(scale)
     error = count_error(scored, rules, timebase)
     tried = (replace(one, cost=one.cost * calls / EQUAL_CALLS) for one in around(best, cost, scale))

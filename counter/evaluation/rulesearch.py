@@ -36,9 +36,13 @@ GRID: Mapping[str, tuple[float, ...]] = {
     "part_share": (0.9, 1.1, 1.3, 1.6, 2.0),
     "longest_share": (1.2, 1.5, 2.0, 3.0, 5.0),
 }
-# Of these the flat region's strictest end is taken: its last value, or its first. Real recordings
-# hold more that begins, breaks off and echoes than made ones do, and all of that are pieces.
-LAST, FIRST = ("shortest_share", "release_share", "part_share"), ("part_depth",)
+# How far into its flat region a setting goes, from its first value (0) to its last (1); the others
+# go to the middle. These go to the strictest end: real recordings hold more that begins, breaks off
+# and echoes than made ones do, and all of that are pieces.
+STRICT = {"shortest_share": 1.0, "release_share": 1.0, "part_share": 1.0, "part_depth": 0.0}
+# For the mean of models, learned on what each alone says of sounds that it has not met: alone they
+# are taken in by more of them than their mean is, so that a lower threshold does for it.
+FOR_MEAN = {**STRICT, "threshold": 1 / 3}
 # The rule that each setting of the grid makes.
 RULE_OF = {
     "threshold": "threshold",
@@ -150,12 +154,12 @@ def n_starts() -> int:
     return len(SMOOTH_SHARES)
 
 
-def search(cost: Cost, tick: Callable[[], None]) -> Candidate:
+def search(cost: Cost, tick: Callable[[], None], depths: Mapping[str, float] = STRICT) -> Candidate:
     """The best point that is found: from a few starts, one setting after the other.
 
     Threshold and smoothing depend on each other: a start from each smoothing finds the valley.
     Each setting goes to the middle of the flat region around its least cost, so that a small
-    change of sound does not leave the region; those in ``LAST`` and ``FIRST`` to its end.
+    change of sound does not leave the region; those in ``depths`` as far into it as that says.
 
     Parameters
     ----------
@@ -163,22 +167,24 @@ def search(cost: Cost, tick: Callable[[], None]) -> Candidate:
         Mean cost over recordings of a candidate; asked for the same one again and again.
     tick : callable
         Called after each start.
+    depths : mapping of str to float
+        ``STRICT`` or ``FOR_MEAN``.
     """
     ends = []
     for share in SMOOTH_SHARES:
-        ends.append(_descend(Candidate(smooth_share=share), cost))
+        ends.append(_descend(Candidate(smooth_share=share), cost, depths))
         tick()
     return min(ends, key=cost)
 
 
-def _descend(best: Candidate, cost: Cost) -> Candidate:
+def _descend(best: Candidate, cost: Cost, depths: Mapping[str, float]) -> Candidate:
     """Move one setting after the other within its flat region, ``ROUNDS`` times around."""
     for _ in range(ROUNDS):
         before = best
         for name in GRID:
             tried = _line(best, name)
             low, middle, high = flat_region([cost(candidate) for candidate in tried])
-            best = tried[high if name in LAST else low if name in FIRST else middle]
+            best = tried[low + int(depths[name] * (high - low)) if name in depths else middle]
         if best == before:
             break
     return best
