@@ -196,6 +196,10 @@ def test_what_is_coloured_stands_out_as_wcag_aa_wants(browser, site, scheme):
 
 def test_another_label_a_change_of_mind_and_a_second_person(browser, site, scanned):
     with opened(browser, site) as page:
+        begin(page, "bert")
+        press(page, "y")
+        until_told(page, "1 of 30 answered")
+    with opened(browser, site) as page:
         begin(page, "cleo")
         page.keyboard.press("o")
         page.locator(".others input").fill("<b>toad</b>")
