@@ -134,8 +134,8 @@ def with_rules(
     Folds show many unseen sources, the final model's own recordings show the scores that the rules
     will meet: both stand for unseen sources, so both are learned on. ``final`` is ``None`` where
     that model is the folds' mean, to which nothing but the test sources is unseen: its threshold is
-    the lower of those that each alone does well with. ``lengths_s`` holds the lengths of each
-    label's calls.
+    a lower one of those that do equally well (``FOR_MEAN``). ``lengths_s`` holds the lengths of
+    each label's calls.
     """
     scored = crossed.scored
     if final is not None:

@@ -39,10 +39,15 @@ GRID: Mapping[str, tuple[float, ...]] = {
 # How far into its flat region a setting goes, from its first value (0) to its last (1); the others
 # go to the middle. These go to the strictest end: real recordings hold more that begins, breaks off
 # and echoes than made ones do, and all of that are pieces.
-STRICT = {"shortest_share": 1.0, "release_share": 1.0, "part_share": 1.0, "part_depth": 0.0}
-# For the mean of models, learned on what each alone says of sounds that it has not met: alone they
-# are taken in by more of them than their mean is, so that a lower threshold does for it.
-FOR_MEAN = {**STRICT, "threshold": 1 / 3}
+STRICT: Mapping[str, float] = {
+    "shortest_share": 1.0,
+    "release_share": 1.0,
+    "part_share": 1.0,
+    "part_depth": 0.0,
+}
+# For the mean of models whose rules are learned on what each alone says of sounds that it has not
+# met: each is taken in by some that their mean is not, so that a lower threshold does for the mean.
+FOR_MEAN: Mapping[str, float] = {**STRICT, "threshold": 1 / 3}
 # The rule that each setting of the grid makes.
 RULE_OF = {
     "threshold": "threshold",
