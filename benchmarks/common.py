@@ -220,8 +220,8 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> s
 
 def shared_clips(rate_hz: int) -> Any:
     """The shared Capuchinbird clips at a rate."""
-    from training.clips import read_clips
-    from training.settings import ClipSettings
+    from training.data.clip_sources import read_clips
+    from training.settings.train_settings import ClipSettings
 
     labels = {"capuchinbird": str(CAPUCHIN / "Parsed_Capuchinbird_Clips")}
     background = str(CAPUCHIN / "Parsed_Not_Capuchinbird_Clips")

@@ -58,7 +58,7 @@ class Composite:
 
     Attributes
     ----------
-    bed, density : str
+    background, density : str
         What it is made of.
     level_db : float
         Of the calls over the bed.
@@ -66,7 +66,7 @@ class Composite:
     calls : tuple of (start_s, end_s)
     """
 
-    bed: str
+    background: str
     density: str
     level_db: float
     samples: Samples
@@ -88,13 +88,13 @@ class Tools:
 
     def level(self, samples: Samples) -> float:
         """Root mean square in the band."""
-        from training.levels import band_level
+        from training.augment.levels import band_level
 
         return band_level(samples, self.front_end)
 
     def gain(self, sound: Samples, bed_level: float, level_db: float) -> float:
         """Gain at which the call stands so far over the bed and its own noise."""
-        from training.levels import steady_power
+        from training.augment.levels import steady_power
 
         noise = steady_power(sound, self.front_end)
         call = self.level(sound) ** 2 - noise
@@ -123,13 +123,18 @@ def starts_s(lengths_s: Sequence[float], density: str, rng: np.random.Generator)
 
 
 def composite(
-    bed: Samples, kind: str, density: str, level_db: float, calls: Sequence[Any], tools: Tools
+    background: Samples,
+    kind: str,
+    density: str,
+    level_db: float,
+    calls: Sequence[Any],
+    tools: Tools,
 ) -> Composite:
     """Lay randomly drawn calls into a bed."""
     rng, rate_hz = tools.rng, tools.rate_hz
     chosen = [calls[rng.integers(len(calls))] for _ in range(rng.integers(MOST_CALLS + 1))]
     begins_s = starts_s([len(one) / rate_hz for one in chosen], density, rng)
-    samples, laid, bed_level = bed.copy(), [], tools.level(bed)
+    samples, laid, bed_level = background.copy(), [], tools.level(background)
     for sound, begin_s in zip(chosen, begins_s, strict=True):
         first = int(begin_s * rate_hz)
         if first + len(sound) > len(samples):
@@ -144,7 +149,7 @@ def composite(
 
 def lay_piece(room: Samples, sound: Samples, levels: tuple[float, float], tools: Tools) -> None:
     """Add a piece of a call to what stands before it, where it fits with 0.1 s on either side."""
-    from training.levels import call_extent
+    from training.augment.levels import call_extent
 
     rng = tools.pieces or tools.rng
     start, stop = call_extent(sound, tools.front_end)
@@ -160,7 +165,7 @@ def lay_piece(room: Samples, sound: Samples, levels: tuple[float, float], tools:
 
 def forest_beds(rate_hz: int) -> list[Samples]:
     """The shared forest recordings without any call."""
-    from counter.audio import load
+    from counter.audio.stream import load
 
     truth = read_intervals(FOREST_TRUTH)
     silent = [path for path in forest_recordings() if path.name not in truth]
@@ -183,7 +188,7 @@ def composites(
     held_out: Any, forest: Sequence[Samples], n: int, tools: Tools
 ) -> Iterator[Composite]:
     """``n`` recordings for each bed, density and level."""
-    from training.clips import BACKGROUND
+    from training.data.clip_set import BACKGROUND
 
     calls = [clip.samples for clip in held_out.clips if clip.label != BACKGROUND]
     backgrounds = [clip.samples for clip in held_out.of(BACKGROUND)]
@@ -191,19 +196,19 @@ def composites(
         for density in DENSITIES:
             for level_db in LEVELS_DB:
                 for _ in range(n):
-                    bed = (
+                    background = (
                         forest[tools.rng.integers(len(forest))]
                         if kind == "forest"
                         else clip_bed(backgrounds, tools)
                     )
-                    yield composite(bed, kind, density, level_db, calls, tools)
+                    yield composite(background, kind, density, level_db, calls, tools)
 
 
 def few_of(clips: Any, seed: int) -> Any:
     """10 calls of 3 sources and 60 backgrounds, at random."""
     from dataclasses import replace
 
-    from training.clips import BACKGROUND
+    from training.data.clip_set import BACKGROUND
 
     rng = np.random.default_rng(seed)
     sources = {c.source for c in clips.clips if c.label != BACKGROUND}
@@ -212,13 +217,15 @@ def few_of(clips: Any, seed: int) -> Any:
     calls = [c for c in clips.clips if c.source in chosen]
     kept = [calls[i] for i in sorted(rng.choice(len(calls), FEW_CALLS, replace=False))]
     others = clips.of(BACKGROUND)
-    beds = [others[i] for i in sorted(rng.choice(len(others), FEW_BACKGROUNDS, replace=False))]
-    return replace(clips, clips=(*kept, *beds))
+    backgrounds = [
+        others[i] for i in sorted(rng.choice(len(others), FEW_BACKGROUNDS, replace=False))
+    ]
+    return replace(clips, clips=(*kept, *backgrounds))
 
 
 def counter_of(settings: Any, name: str, known: Any) -> Any:
     """Train on the known clips as the command does; a function from samples to events."""
-    from counter.events import smooth, spans
+    from counter.events.decoding import smooth, spans
     from training.run import train_one
 
     run = train_one(settings, name, known, progress=lambda *_: lambda *_: None)
@@ -234,8 +241,8 @@ def counter_of(settings: Any, name: str, known: Any) -> Any:
 
 def measure(arguments: argparse.Namespace) -> dict[Kind, list[Tally]]:
     """Train and count, fold by fold; tallies by bed, density and level."""
-    from training.clips import folds
-    from training.settings import TrainSettings
+    from training.data.clip_sources import folds
+    from training.settings.train_settings import TrainSettings
 
     settings = TrainSettings(seed=arguments.seed)
     front_end = settings.models[arguments.model]
@@ -249,7 +256,7 @@ def measure(arguments: argparse.Namespace) -> dict[Kind, list[Tally]]:
         pieces = np.random.default_rng([arguments.seed, fold, 1]) if arguments.pieces else None
         tools = Tools(front_end, np.random.default_rng([arguments.seed, fold]), pieces)
         for one in composites(clips.subset(held_out), forest, arguments.n, tools):
-            of_kind = tallies.setdefault((one.bed, one.density, one.level_db), [])
+            of_kind = tallies.setdefault((one.background, one.density, one.level_db), [])
             name = f"fold {fold}, {len(of_kind)}"
             of_kind.append(tally(name, one.calls, events(one.samples)))
     return tallies
@@ -258,17 +265,17 @@ def measure(arguments: argparse.Namespace) -> dict[Kind, list[Tally]]:
 def report(tallies: dict[Kind, list[Tally]]) -> str:
     """A row for each bed, density and level; for each bed one for the levels told together."""
     rows = [
-        [bed, density, f"{level_db:.0f}", *_row(some)]
-        for (bed, density, level_db), some in tallies.items()
+        [background, density, f"{level_db:.0f}", *_row(some)]
+        for (background, density, level_db), some in tallies.items()
     ]
-    for bed, (name, levels_db) in product(BEDS, TOGETHER.items()):
+    for background, (name, levels_db) in product(BEDS, TOGETHER.items()):
         some = [
             one
             for (of_bed, _, level_db), of_kind in tallies.items()
-            if of_bed == bed and level_db in levels_db
+            if of_bed == background and level_db in levels_db
             for one in of_kind
         ]
-        rows.append([bed, "both", name, *_row(some)])
+        rows.append([background, "both", name, *_row(some)])
     header = ["bed", "density", "level, dB", "recordings", "calls", "F1", "count error", "bias"]
     return markdown_table(header, rows)
 

@@ -32,12 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import FOREST, FOREST_TRUTH, markdown_table, read_intervals, scan
-from counter.cli.seasons import choose_label, read_stretches
-from counter.estimation.estimators import Checks, Estimate, Season, estimate
+from counter.estimation.estimators import Checks, Estimate, Population, estimate_total
 from counter.estimation.interval import Z
 from counter.estimation.sampling import draw_sample
-from counter.estimation.units import STRETCH_S
-from counter.output.reading import read_results
+from counter.estimation.stretches import STRETCH_S, choose_label, read_stretches
+from counter.tables.results import read_results
 
 ENOUGH_SEEN = 30
 RECORDING_STRETCHES = 18
@@ -111,7 +110,7 @@ class MadeSeason:
     """True calls and the model's count of every stretch, and its site."""
 
     calls: Counts
-    known: Season
+    known: Population
 
 
 def make_season(scenario: Scenario, rng: np.random.Generator) -> MadeSeason:
@@ -127,14 +126,14 @@ def make_season(scenario: Scenario, rng: np.random.Generator) -> MadeSeason:
     calls = rng.poisson(rate)
     false_alarms = rng.poisson(np.resize(scenario.false_rate, scenario.n_sites)[site])
     counted = np.minimum(rng.binomial(calls, recall) + false_alarms, scenario.most)
-    return MadeSeason(calls.astype(float), Season(counted.astype(float), site.astype(np.int64)))
+    return MadeSeason(calls.astype(float), Population(counted.astype(float), site.astype(np.int64)))
 
 
 def check(made: MadeSeason, n_checks: int, seed: int) -> Estimate:
     """Draw stretches, check them without a mistake, estimate."""
     known = made.known
     drawn = draw_sample(known.model_count, known.stratum, n_checks, seed=seed)
-    found = estimate(known, Checks(drawn.index, drawn.inclusion, made.calls[drawn.index]))
+    found = estimate_total(known, Checks(drawn.index, drawn.inclusion, made.calls[drawn.index]))
     assert found is not None
     return found
 
@@ -142,7 +141,7 @@ def check(made: MadeSeason, n_checks: int, seed: int) -> Estimate:
 def simple(made: MadeSeason) -> MadeSeason:
     """The same season for a person without a model: one stratum, every stretch alike."""
     n = len(made.calls)
-    return MadeSeason(made.calls, Season(np.zeros(n), np.zeros(n, np.int64)))
+    return MadeSeason(made.calls, Population(np.zeros(n), np.zeros(n, np.int64)))
 
 
 def figures(made: MadeSeason, n_checks: int, seed: int) -> tuple[float, ...]:
@@ -232,7 +231,7 @@ def forest_season() -> MadeSeason:
         middles = truth.get(name, np.zeros((0, 2))).mean(axis=1)
         inside = (stretches.start_s[place] <= middles) & (middles < stretches.end_s[place])
         calls[place] = inside.sum()
-    return MadeSeason(calls, Season(stretches.model_count, np.zeros(len(calls), np.int64)))
+    return MadeSeason(calls, Population(stretches.model_count, np.zeros(len(calls), np.int64)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

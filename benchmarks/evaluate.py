@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from benchmarks.children import Child, run_child
 from benchmarks.common import markdown_table
-from counter.config import EventRules
-from counter.output.scores import write_scores
+from counter.events.rules import EventRules
+from counter.tables.scores import write_scores
 
 LABEL = "bird"
 EVERY_S = 6.0
@@ -94,12 +94,12 @@ def _write_scores(
     bundle: Any = SimpleNamespace(spec=spec, sha256="made")
     n_frames = -(-int(length_s * RATE_HZ) // FRAME_SAMPLES)
     middle_s = (np.arange(n_frames) + 0.5) * FRAME_SAMPLES / RATE_HZ
-    with write_scores(path, bundle) as writer:
+    with write_scores(path, bundle) as add:
         for name, spans_s in zip(names, found_s, strict=True):
             begun = np.searchsorted(spans_s[:, 0], middle_s)
             over = np.searchsorted(np.sort(spans_s[:, 1]), middle_s)
             logits = rng.normal(-6, 2, n_frames) + 9 * (begun - over)
-            writer.add(name, (1 / (1 + np.exp(-logits[:, None]))).astype(np.float32))
+            add(name, (1 / (1 + np.exp(-logits[:, None]))).astype(np.float32))
 
 
 def measure(n_recordings: int, n_events: int, *, with_scores: bool) -> Child:

@@ -75,11 +75,11 @@ class How:
 
 def config_of(model: str, table: Path) -> dict[str, object]:
     """What ``callcount train`` would have chosen for this table, for one model alone."""
-    from training.settings import TrainSettings
-    from training.suited import suited
+    from training.autoconfig import fit_to_calls
+    from training.settings.train_settings import TrainSettings
 
     clips = {"annotations": str(table), "recordings": str(PIHA), "labels": {LABEL: ()}}
-    settings, _ = suited(TrainSettings.model_validate({"clips": clips}))
+    settings, _ = fit_to_calls(TrainSettings.model_validate({"clips": clips}))
     front_end = settings.models[model].model_dump(mode="json")
     return {"models": {model: front_end}, "fit": {"window_s": settings.fit.window_s}}
 

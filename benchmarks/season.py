@@ -6,8 +6,9 @@ Makes ``n`` WAV files of 1 s (16 kHz, mono) and a tenth as many in temporary fol
 with 2 threads, plots off, and scans the larger again when it is finished. Overhead is the wall time
 of a file less half of what decoding and scoring one takes on one thread (the decoder's own read,
 and the shipped network on the file with its context), as if two threads did that twice as fast.
-Memory is that of all processes of a scan. Then fills a journal with so many rows as an undisturbed
-scan would, and measures its size and the time to read it for the tables.
+Memory is that of all processes of a scan. Before it, writes the tables of a journal of ``n`` such
+files with a call each, as a scan does at its end. Then fills a journal with so many rows as an
+undisturbed scan would, and measures its size and the time to read it for the tables.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +29,10 @@ from benchmarks.children import run_child
 from benchmarks.common import markdown_table
 from counter.bundle import read_bundle, shipped_path
 from counter.detector import Detector
-from counter.journal import Journal
-from counter.records import OK, Event, FileResult, Recording
+from counter.records import OK, Event, FileResult, Origin, Recording
+from counter.scanning.journal import Journal
+from counter.tables.manifest import OutputPaths
+from counter.tables.result_tables import ResultTables
 
 RATE_HZ = 16_000
 N_KINDS = 20
@@ -76,7 +80,7 @@ def journal_figures(folder: Path, n: int) -> list[list[object]]:
             journal.add(FileResult(one, OK, "", 180.0, 180.0, events))
         added_s = time.perf_counter() - begun_s
         begun_s = time.perf_counter()
-        n_read = sum(1 for _ in journal.results())
+        n_read = sum(1 for _ in journal)
         read_s = time.perf_counter() - begun_s
     assert n_read == n
     return [
@@ -84,6 +88,26 @@ def journal_figures(folder: Path, n: int) -> list[list[object]]:
         ["the same, written, µs a row", f"{added_s / n * 1e6:.0f}", "", ""],
         ["the same, read for one table, µs a row", f"{read_s / n * 1e6:.0f}", "", ""],
     ]
+
+
+def table_figures(folder: Path, n: int) -> list[list[object]]:
+    """Row of the table about what is written at the end of a scan of ``n`` files."""
+    began = datetime(2024, 5, 1, tzinfo=timezone.utc)
+    paths = OutputPaths(folder / "written.csv")
+    paths.folder.mkdir()
+    events = (Event("capuchinbird", 0.1, 0.9, 0.5, 0.93),)
+    with Journal(paths.journal) as journal:
+        found = [Recording(f"/season/{i}.wav", f"{i}.wav", 32_044, 1.7e9) for i in range(n)]
+        journal.begin(found, {})
+        for i, one in enumerate(found):
+            origin = Origin(began + timedelta(minutes=i % A_FOLDER), f"site{i // A_FOLDER:04d}")
+            journal.add(FileResult(one, OK, "", 1.0, 1.0, events, origin=origin))
+        begun_s = time.perf_counter()
+        with ResultTables(paths, ["capuchinbird"], {"capuchinbird": (200.0, 3000.0)}, {}) as tables:
+            for result in journal:
+                tables.add(result)
+        written_s = time.perf_counter() - begun_s
+    return [[f"{n:,} files, tables written at the end, s", f"{written_s:.1f}", "8", "4"]]
 
 
 def season_figures(folder: Path, n: int) -> list[list[object]]:
@@ -117,7 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--journal-rows", type=int, default=1_000_000, help="rows of the journal")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        rows = season_figures(Path(folder), given.n)
+        rows = table_figures(Path(folder), given.n)
+        rows += season_figures(Path(folder), given.n)
         rows += journal_figures(Path(folder), given.journal_rows)
     print(markdown_table(["figure", "measured", "bar", "aim"], rows))
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from counter.config import EventRules, Settings, read_yaml, validate
+from counter.config import Settings, read_yaml, validate
 from counter.errors import BundleError
-from counter.folders import check_replaceable, new_folder
+from counter.events.rules import EventRules
+from counter.storage.atomic import check_replaceable, new_folder
 from counter.timebase import Timebase
 
 FORMAT = 1
@@ -24,21 +27,29 @@ DEFAULT_FILE = "default.yaml"
 RETRAIN = "Train it again with `callcount train`, or name another with --model."
 
 
-class CalibrationSpec(Settings):
-    """P(event is a call | score): knots, with straight lines over the score's logit between."""
+class Calibration(Settings):
+    """P(event is a call | score): knots, with straight lines over the score's logit between.
+
+    Beyond the first and the last knot a probability stays as it is there.
+    """
 
     method: Literal["platt", "isotonic"] = Field(description="how it was fitted")
     scores: tuple[float, ...] = Field(min_length=1, description="knots, 0 to 1, rising")
     probabilities: tuple[float, ...] = Field(description="at each knot, 0 to 1, never falling")
 
     @model_validator(mode="after")
-    def _consistent(self) -> CalibrationSpec:
+    def _consistent(self) -> Calibration:
         if len(self.scores) != len(self.probabilities):
             raise ValueError(f"{len(self.scores)} scores but {len(self.probabilities)} values")
         for name, values in (("scores", self.scores), ("probabilities", self.probabilities)):
             if [0.0, *values, 1.0] != sorted([0.0, *values, 1.0]):
                 raise ValueError(f"{name} do not rise from 0 to 1")
         return self
+
+    def probability(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities of scores, both 0 to 1; never falling as the score rises."""
+        knots = np.asarray(self.scores, np.float64)
+        return np.interp(logits(scores), logits(knots), self.probabilities)
 
 
 class BundleSpec(Settings):
@@ -54,12 +65,12 @@ class BundleSpec(Settings):
     window_samples: int | None = Field(
         None, ge=1, description="samples of a window; none where a model takes sound of any length"
     )
-    low_hz: float = Field(ge=0, description="lower end of what it hears")
-    high_hz: float = Field(gt=0, description="upper end of what it hears")
+    low_hz: float = Field(ge=0, description="lower end of its band")
+    high_hz: float = Field(gt=0, description="upper end of its band")
     model_sha256: str = Field(description="hash of model.tflite")
     files_sha256: dict[str, str] = Field({}, description="of the files that came with it")
     rules: dict[str, EventRules] = Field(description="event rules of each label")
-    calibration: dict[str, CalibrationSpec] = Field({}, description="of each label that has one")
+    calibration: dict[str, Calibration] = Field({}, description="of each label that has one")
     provenance: dict[str, Any] = Field({}, description="how it was trained and the rules learned")
 
     @model_validator(mode="after")
@@ -97,7 +108,7 @@ class BundleSpec(Settings):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model that was read and whose hash is right.
+    """A model on disk, read and verified: its labels, event rules and band.
 
     Attributes
     ----------
@@ -185,14 +196,8 @@ def _resolve(path: Path) -> Path:
 def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]) -> Bundle:
     """Write a bundle in one move, replacing an earlier one of that path.
 
-    Parameters
-    ----------
-    path : Path
-        Its folder.
-    spec : mapping
-        ``BundleSpec`` without ``format`` and hashes.
-    files : mapping from name to bytes
-        ``model.tflite``, and what else is to stand beside it.
+    ``spec`` is a ``BundleSpec`` without ``format`` and hashes; ``files`` are ``model.tflite`` and
+    what else is to stand beside it, by name.
 
     Raises
     ------
@@ -207,7 +212,7 @@ def write_bundle(path: Path, spec: Mapping[str, Any], files: Mapping[str, bytes]
         for name, data in files.items():
             (made / name).write_bytes(data)
         text = yaml.safe_dump(full.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        (made / SPEC_FILE).write_text(text, encoding="utf-8")
+        (made / SPEC_FILE).write_text(text, encoding="utf-8", newline="\n")
     return read_bundle(path)
 
 
@@ -237,3 +242,12 @@ def choose_bundle(given: Path | None, artifacts: Path) -> tuple[Bundle, str]:
     if trained:
         return max(trained, key=lambda one: one.spec.trained_at), f"trained last in {artifacts}"
     return read_bundle(shipped_path()), "ships with callcount"
+
+
+_LEAST_SCORE = 1e-9
+
+
+def logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``log(s / (1 - s))`` of scores 0 to 1; the ends are finite (about 20.7)."""
+    inner = np.clip(scores, _LEAST_SCORE, 1 - _LEAST_SCORE)
+    return np.log(inner) - np.log1p(-inner)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from counter.errors import ConfigError
 
@@ -17,66 +18,6 @@ class Settings(BaseModel):
     """Base of all settings: frozen, unknown keys forbidden, no NaN or infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EventRules(Settings):
-    """The rules that turn frame scores into events; see ``counter.events.decode`` for the order."""
-
-    threshold: float = Field(0.5, gt=0, lt=1, description="score that starts an event")
-    release: float = Field(0.5, gt=0, lt=1, description="score above which an event goes on")
-    smooth_s: float = Field(0.4, ge=0, le=60, description="length of the moving average")
-    gap_s: float = Field(0.4, ge=0, le=600, description="pauses shorter than this are bridged")
-    part_s: float = Field(6.0, gt=0, le=3600, description="events longer than this may be parted")
-    part_depth: float = Field(
-        0.7, ge=0, le=1, description="a valley parts when at most this share of the lower peak"
-    )
-    min_duration_s: float = Field(0.5, ge=0, le=600, description="shortest event")
-    max_duration_s: float = Field(30.0, gt=0, le=86400, description="longest event")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> EventRules:
-        if self.release > self.threshold:
-            raise ValueError(
-                f"release {self.release} is above threshold {self.threshold}; lower release"
-            )
-        if self.min_duration_s > self.max_duration_s:
-            raise ValueError(
-                f"min_duration_s {self.min_duration_s} is above "
-                f"max_duration_s {self.max_duration_s}"
-            )
-        return self
-
-    def changed(self, **values: float | None) -> EventRules:
-        """A copy with the given values; ``None`` leaves one as it is, release follows threshold.
-
-        Raises
-        ------
-        ConfigError
-            A value is out of its range.
-        """
-        given = {key: value for key, value in values.items() if value is not None}
-        return self.updated(given, "the event rules")
-
-    def updated(self, given: Mapping[str, Any], where: str) -> EventRules:
-        """A copy with the given values; release follows threshold in the same proportion.
-
-        Parameters
-        ----------
-        given : mapping
-            Rules to change; not checked yet.
-        where : str
-            Where they stand, for messages.
-
-        Raises
-        ------
-        ConfigError
-            A key is no rule, or a value is out of its range.
-        """
-        merged = {**self.model_dump(), **given}
-        threshold = given.get("threshold")
-        if isinstance(threshold, int | float) and "release" not in given:
-            merged["release"] = threshold * (self.release / self.threshold)
-        return validate(EventRules, merged, where)
 
 
 S = TypeVar("S", bound=BaseModel)
@@ -198,3 +139,12 @@ def with_overrides(data: Mapping[str, Any], assignments: list[str]) -> dict[str,
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {assignment!r}: the value is not valid YAML.") from error
     return result
+
+
+def n_threads(wanted: int | None) -> int:
+    """The number wanted, else one per core that this process may use."""
+    if wanted is not None:
+        return wanted
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,21 +25,12 @@ MAX_WAITING = 8
 
 
 class Detector:
-    """Scores recordings with one bundle, on a number of threads; a context manager.
+    """Scores recordings with one bundle, on a number of threads, >= 1; a context manager.
 
     No interpreter is used by two threads at once. A recording is scored through its own
-    ``Scoring``; several may be open at once.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        The model.
-    n_threads : int
-        Scoring threads, >= 1.
-    chunk_s : float
-        Seconds scored at once, > 0; does not change scores beyond rounding (1e-5).
-    model : bytes or None
-        The LiteRT file, where the bundle's folder is on another machine.
+    ``Scoring``; several may be open at once. ``chunk_s``, > 0, are scored at once, which does not
+    change scores beyond rounding (1e-5). ``model`` is the LiteRT file, where the bundle's folder is
+    on another machine.
     """
 
     def __init__(
@@ -63,7 +52,8 @@ class Detector:
         }
         # The first one shows before the work whether the model loads; LiteRT greets on stderr.
         with quiet_stderr():
-            self._idle[self.chunk_frames].put(self._runner(self.chunk_frames))
+            first = _Runner(self._model, bundle, self.chunk_frames)
+        self._idle[self.chunk_frames].put(first)
         self._pool = ThreadPoolExecutor(n_threads, thread_name_prefix="score")
 
     def __enter__(self) -> Detector:
@@ -72,21 +62,9 @@ class Detector:
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def open(self, *, is_continued: bool = False, n_own: int | None = None) -> Scoring:
-        """Begin a recording, or a stretch of one.
-
-        Parameters
-        ----------
-        is_continued : bool
-            The first ``context_samples`` lie before the stretch.
-        n_own : int or None
-            Samples of the stretch, a whole number of chunks; what follows lies behind it.
-        """
-        return Scoring(self, is_continued=is_continued, n_own=n_own)
-
     def scores(self, samples: FloatArray) -> FloatArray:
         """Frame scores of a whole sound, shape (n_frames, n_labels); none for no samples."""
-        scoring = self.open()
+        scoring = Scoring(self)
         scoring.push(samples)
         return scoring.finish()
 
@@ -103,98 +81,65 @@ class Detector:
         try:
             runner = self._idle[n_frames].get_nowait()
         except Empty:
-            runner = self._runner(n_frames)
+            runner = _Runner(self._model, self.bundle, n_frames)
         scores = runner.scores(chunk, n_frames)
         self._idle[n_frames].put(runner)
         return scores
 
-    def _runner(self, n_frames: int) -> _Runner:
-        spec = self.bundle.spec
-        if spec.window_samples is not None:
+
+class _Runner:
+    """An interpreter of the model, for chunks of one number of frames."""
+
+    def __init__(self, model: bytes, bundle: Bundle, n_frames: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._spec = spec = bundle.spec
+        if spec.window_samples is None:
+            shape = (1, n_frames * spec.frame_samples + 2 * spec.context_samples)
+        else:
             n_windows = max(1, min(n_frames, MAX_BATCH_SAMPLES // spec.window_samples))
-            loaded = _load(self._model, (n_windows, spec.window_samples), self.bundle)
-            return _WindowRunner(loaded, loaded.n_rows, spec.window_samples, spec.frame_samples)
-        n_samples = n_frames * spec.frame_samples + 2 * self.context_samples
-        return _SoundRunner(_load(self._model, (1, n_samples), self.bundle), spec.context_frames)
-
-
-class _Runner(Protocol):
-    """Scores chunks of one size."""
-
-    def scores(self, chunk: FloatArray, n_frames: int) -> FloatArray:
-        """Scores of a chunk with its context, shape (n_frames, n_labels)."""
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    interpreter: Any
-    input_index: int
-    output_index: int
-    n_rows: int
-
-    def __call__(self, samples: FloatArray) -> FloatArray:
-        self.interpreter.set_tensor(self.input_index, samples)
-        self.interpreter.invoke()
-        scores: FloatArray = self.interpreter.get_tensor(self.output_index)
-        return scores
-
-
-def _load(model: bytes, shape: tuple[int, int], bundle: Bundle) -> _Loaded:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_content=model, num_threads=1)
-        taken = interpreter.get_input_details()[0]
-        found = taken["index"]
-        if taken["shape_signature"][0] == 1:  # a network from elsewhere may take one at a time
-            shape = (1, shape[1])
-        interpreter.resize_tensor_input(found, shape)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        why = " ".join(str(error).split())
-        raise BundleError(f"{bundle.model_path} does not load in LiteRT: {why}.") from error
-    return _Loaded(interpreter, found, interpreter.get_output_details()[0]["index"], shape[0])
-
-
-@dataclass(frozen=True)
-class _SoundRunner:
-    """A model that takes sound of any length: one pass over the chunk."""
-
-    loaded: _Loaded
-    context_frames: int
+            shape = (n_windows, spec.window_samples)
+        try:
+            self._interpreter = Interpreter(model_content=model, num_threads=1)
+            taken = self._interpreter.get_input_details()[0]
+            self._input = taken["index"]
+            if taken["shape_signature"][0] == 1:  # a network from elsewhere may take one at a time
+                shape = (1, shape[1])
+            self._interpreter.resize_tensor_input(self._input, shape)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            why = " ".join(str(error).split())
+            raise BundleError(f"{bundle.model_path} does not load in LiteRT: {why}.") from error
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._n_rows = shape[0]
 
     def scores(self, chunk: FloatArray, n_frames: int) -> FloatArray:
-        return self.loaded(chunk[None])[0][self.context_frames : self.context_frames + n_frames]
+        """Scores of a chunk with its context, shape (n_frames, n_labels).
 
-
-@dataclass(frozen=True)
-class _WindowRunner:
-    """A model that takes windows: the chunk is cut into them, so many at once."""
-
-    loaded: _Loaded
-    n_windows: int
-    window_samples: int
-    hop_samples: int
-
-    def scores(self, chunk: FloatArray, n_frames: int) -> FloatArray:
-        windows = windows_in(chunk, self.window_samples, self.hop_samples)[:n_frames]
+        A model that takes windows is given so many of them at once.
+        """
+        spec = self._spec
+        if spec.window_samples is None:
+            return self._run(chunk[None])[0][spec.context_frames : spec.context_frames + n_frames]
+        windows = windows_in(chunk, spec.window_samples, spec.frame_samples)[:n_frames]
         scores = []
-        for start in range(0, n_frames, self.n_windows):
-            batch = windows[start : start + self.n_windows]
-            n_missing = self.n_windows - len(batch)
-            scores.append(self.loaded(np.pad(batch, ((0, n_missing), (0, 0))))[: len(batch)])
+        for start in range(0, n_frames, self._n_rows):
+            batch = windows[start : start + self._n_rows]
+            n_missing = self._n_rows - len(batch)
+            scores.append(self._run(np.pad(batch, ((0, n_missing), (0, 0))))[: len(batch)])
         return np.concatenate(scores)
+
+    def _run(self, samples: FloatArray) -> FloatArray:
+        self._interpreter.set_tensor(self._input, samples)
+        self._interpreter.invoke()
+        scores: FloatArray = self._interpreter.get_tensor(self._output)
+        return scores
 
 
 def windows_in(samples: FloatArray, window_samples: int, hop_samples: int) -> FloatArray:
     """All whole windows of a sound, a view of shape (n_windows, window_samples).
 
-    Parameters
-    ----------
-    samples : array of float32, shape (n_samples,)
-        At least ``window_samples`` of them.
-    window_samples, hop_samples : int
-        Length of a window, and step from one to the next; > 0.
+    The sound, float32 of shape (n_samples,), holds one at least; they begin ``hop_samples`` apart.
     """
     return np.lib.stride_tricks.sliding_window_view(samples, window_samples)[::hop_samples]
 
@@ -203,9 +148,12 @@ class Scoring:
     """The scores of one recording, as its samples arrive.
 
     Chunk ``k`` stands for the frames ``[k * n, (k + 1) * n)`` counted from the recording's start,
-    whatever the blocks, and the last one for what is left; each is scored with
-    ``context_samples`` on either side. Beyond its ends a recording goes on as its own mirror
-    image, which is no onset as silence would be.
+    whatever the blocks, and the last one for what is left; each is scored with ``context_samples``
+    on either side. Beyond its ends a recording goes on as its own mirror image, which is no onset
+    as silence would be.
+
+    Of a stretch of a recording that ``is_continued`` the first ``context_samples`` lie before it;
+    ``n_own``, a whole number of chunks, are its samples, and what follows lies behind it.
     """
 
     def __init__(

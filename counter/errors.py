@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+# Windows' numbers: of a file that another program holds, and of a path that leads nowhere, which
+# is what it says of one that is too long with the name of a temporary file at its end.
+IN_USE = (5, 32)
+_NO_PATH, _LONG_PATH = (3, 206), 230
 
 
 class CallcountError(Exception):
-    """A problem to be told to the user in one line, without a traceback.
+    """A mistake or a problem in one line: what is wrong, where, and what to do.
 
     Parameters
     ----------
@@ -54,5 +62,27 @@ class OutputError(CallcountError):
     @classmethod
     def unwritable(cls, path: Path, error: OSError) -> OutputError:
         """What to say when the system refuses to write ``path``."""
-        reason = error.strerror or str(error)
-        return cls(f"cannot write {path}: {reason}.", "Give another name with -o.")
+        reason = (error.strerror or str(error)).rstrip(".")
+        fix = "Give another name with -o."
+        number = getattr(error, "winerror", None)
+        if number in IN_USE:
+            fix = (
+                "If another program, such as Excel, has it open, close it there and run the same "
+                "command again; else give another name with -o."
+            )
+        elif number in _NO_PATH and len(os.path.abspath(path)) > _LONG_PATH:
+            fix = "Windows takes no path of 260 letters or more: give a shorter one with -o."
+        return cls(f"cannot write {path}: {reason}.", fix)
+
+
+@contextmanager
+def output_errors(path: Path, *, is_folder: bool = False) -> Iterator[None]:
+    """Make an error of the file system in this block an ``OutputError`` about ``path``.
+
+    Of a folder, it is about the file in it that the system names, if any.
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename if is_folder else None
+        raise OutputError.unwritable(Path(named or path), error) from error

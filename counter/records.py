@@ -39,12 +39,12 @@ class Recording:
 
 @dataclass(frozen=True)
 class Event:
-    """Merged detections of one label: one call.
+    """One call: detections of one label, merged.
 
     Attributes
     ----------
     label : str
-        What was heard.
+        What was counted.
     start_s, end_s, peak_s : float
         Start, end and place of the highest score, seconds from the recording's start.
     score : float
@@ -64,44 +64,25 @@ class Event:
 
 @dataclass(frozen=True)
 class Picture:
-    """A small spectrogram and the scores of one recording, for its plot.
+    """A small spectrogram and the scores of one recording, for its plot."""
 
-    Attributes
-    ----------
-    levels_db : array of uint8, shape (n_columns, n_rows)
-        Power above ``picture.FLOOR_DB`` in steps of ``DB_PER_LEVEL``, one row per ``bin_hz``
-        from 0 Hz up.
-    column_s : float
-        Seconds per column.
-    bin_hz : float
-        Hertz per row.
-    scores : array of float32, shape (n_frames, n_labels)
-        Scores as the rules saw them (smoothed).
-    frame_s : float
-        Seconds per score frame.
-    """
-
+    # shape (n_columns, n_rows): power above ``FLOOR_DB`` of ``plots.spectrogram`` in steps of
+    # ``DB_PER_LEVEL``, one row per ``bin_hz`` from 0 Hz up
     levels_db: NDArray[np.uint8]
-    column_s: float
-    bin_hz: float
-    scores: FloatArray
-    frame_s: float
+    column_s: float  # seconds per column
+    bin_hz: float  # hertz per row
+    scores: FloatArray  # shape (n_frames, n_labels): as the rules saw them (smoothed)
+    frame_s: float  # seconds per score frame
 
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file's header says in words; empty where it says nothing.
+    """What a file's header says in words; empty where it says nothing."""
 
-    Attributes
-    ----------
-    comment, artist : str
-        As libsndfile gives them, of any format.
-    guano, bwf : bytes
-        The chunks ``guan`` and ``bext`` of a WAV file.
-    """
-
+    # as libsndfile gives them, of any format
     comment: str = ""
     artist: str = ""
+    # the chunks ``guan`` and ``bext`` of a WAV file
     guano: bytes = b""
     bwf: bytes = b""
 
@@ -178,6 +159,11 @@ class FileResult:
     dead_s: tuple[tuple[float, float], ...] = ()
 
     @property
+    def remarks(self) -> str:
+        """What went wrong, and what is odd about its origin, as one text."""
+        return joined_notes(self.message, self.origin.remark)
+
+    @property
     def effort_s(self) -> float:
         """Seconds really listened to: decoded, and not dead."""
         return max(0.0, self.scanned_s - sum(end - start for start, end in self.dead_s))
@@ -185,3 +171,8 @@ class FileResult:
     def calls(self, label: str | None = None) -> int:
         """Events of one label, or of all."""
         return sum(1 for event in self.events if label is None or event.label == label)
+
+
+def joined_notes(*notes: str) -> str:
+    """Notes about a recording as one message; empty ones say nothing."""
+    return "; ".join(note for note in notes if note)

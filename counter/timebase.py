@@ -16,18 +16,10 @@ def resampled_length(n_samples: int, from_hz: int, to_hz: int) -> int:
 
 @dataclass(frozen=True)
 class Timebase:
-    """Sample rate and samples per score frame of one model.
+    """Sample rate and samples per score frame of one model."""
 
-    Attributes
-    ----------
-    sample_rate_hz : int
-        Samples per second that the model takes, > 0.
-    hop_samples : int
-        Samples per score frame, > 0.
-    """
-
-    sample_rate_hz: int
-    hop_samples: int
+    sample_rate_hz: int  # samples per second that the model takes, > 0
+    hop_samples: int  # samples per score frame, > 0
 
     @property
     def frame_s(self) -> float:

@@ -5,7 +5,12 @@ import struct
 import numpy as np
 import soundfile as sf
 
-from counter.audio import MonoStream
+from counter.audio.stream import MonoStream
+
+# What stands for the length of a WAV where its writer did not know it: SoX, SoX with blocks of 6
+# bytes, arecord (two versions), LAME, ffmpeg; and the limits of others, less a header.
+NO_LENGTH = [0x7FFFF000, 0x7FFFEFFC, 0x7FFFFF00, 0x80000000, 0x7FFFFFFF, 0xFFFFFFFF]
+NO_LENGTH += [0x7FFF0000, 0x7FFFFFDB, 0x80000024, 0xFFFF0000, 0xFFFFFFDB, 0xFFFFFFFE]
 
 
 def noise(n_samples, channels=1, seed=0):

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,11 +46,12 @@ def chromium(*flags):
 
 
 @contextmanager
-def served(results, *flags, **environment):
+def served(results, *flags, port=None, **environment):
     """``callcount review`` of a table; the pages' address. At the end Ctrl-C stops it in order."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    if port is None:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
     command = [sys.executable, "-m", "counter.cli.main", "review", str(results)]
     command += ["--no-browser", "--port", str(port), *map(str, flags)]
     here = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1]), **environment}
@@ -57,7 +59,7 @@ def served(results, *flags, **environment):
     with subprocess.Popen(command, cwd=results.parent, env=here, stderr=subprocess.PIPE) as process:
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait_for(f"{url}/_stcore/health", process)
+            _wait_for(url, process)
             yield url
         finally:
             process.send_signal(signal.SIGINT)
@@ -72,6 +74,8 @@ def _wait_for(url, process):
         assert process.poll() is None, process.stderr.read().decode()
         try:
             urllib.request.urlopen(url, timeout=5).close()
+            return
+        except urllib.error.HTTPError:  # it wants a token
             return
         except OSError:
             time.sleep(0.1)

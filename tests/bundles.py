@@ -1,7 +1,7 @@
 """Bundles whose scores are known, and sound that they know.
 
 The tone bundle hears tones: one score per label, high where the band of its pitch stands out of
-the others, at any level. It comes out of ``training.export`` as a trained one does.
+the others, at any level. It comes out of ``training.export.litert_export`` as a trained one does.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from counter.bundle import MODEL_FILE, Bundle, write_bundle
-from training.settings import BandSettings, NetworkSettings
+from training.settings.front_end_settings import BandSettings
+from training.settings.network_settings import NetworkSettings
 
 TONE_HZ = 1000.0
 MODEL_RATE_HZ = 8000
@@ -28,8 +29,8 @@ def tone_network(labels_hz):
     import keras
     from keras import layers
 
-    from training.frontends import band_centres_hz
-    from training.networks import POOL
+    from training.models.front_ends import band_centres_hz
+    from training.models.networks import POOL
 
     features = keras.Input((None, FRONT_END.n_bands))
     pooled = layers.AveragePooling1D(POOL)(features)
@@ -46,11 +47,11 @@ def random_network(n_labels, seed=5):
     """The network that is trained in earnest, untrained; its scores of ``restless`` vary widely."""
     import keras
 
-    from training.frontends import LogBands
-    from training.networks import NETWORKS
+    from training.models.front_ends import LogBands
+    from training.models.networks import conv_net
 
     keras.utils.set_random_seed(seed)
-    network = NETWORKS["conv"](SMALL_NETWORK, FRONT_END.n_bands, n_labels)
+    network = conv_net(SMALL_NETWORK, FRONT_END.n_bands, n_labels)
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
@@ -77,11 +78,11 @@ def random_windows(n_labels, seed=5):
     """A network with windows, untrained; its scores of ``restless`` vary widely."""
     import keras
 
-    from training.netkinds import Cnn2dSettings, WindowShape
-    from training.windowed import TrainedWindows, scoring
-    from training.windowfronts import window_front_end
-    from training.windownets import WINDOW_NETWORKS
-    from training.windows import frame_windows
+    from training.fit.window_fitting import TrainedWindows, scoring
+    from training.models.litert_run import frame_windows
+    from training.models.networks import WINDOW_NETWORKS
+    from training.models.window_front_ends import window_front_end
+    from training.settings.network_settings import Cnn2dSettings, WindowShape
 
     keras.utils.set_random_seed(seed)
     settings = Cnn2dSettings(
@@ -106,7 +107,7 @@ def random_windows(n_labels, seed=5):
 
 def write_exported(path, trained, *, context_frames, **changes):
     """Export a model and write its float32 bundle; the bundle and both exports."""
-    from training.export import export
+    from training.export.litert_export import export
 
     sounds = [restless(duration_s, seed=1) for duration_s in (2.0, 3.1)]
     exported = export(trained, sounds, sounds).variants
@@ -128,7 +129,7 @@ def write_exported(path, trained, *, context_frames, **changes):
 
 def tone_bundle(path, labels_hz):
     """A bundle that hears tones of the given pitches."""
-    from training.fit import Trained
+    from training.fit.fitting import Trained
 
     trained = Trained(tuple(labels_hz), FRONT_END, tone_network(labels_hz))
     return write_exported(path, trained, context_frames=TONE_CONTEXT)[0]
@@ -145,8 +146,8 @@ class MadeNetwork:
 
 def made_network(path):
     """A bundle of the network that is trained in earnest, with two labels, untrained."""
-    from training.fit import Trained
-    from training.networks import context_frames
+    from training.fit.fitting import Trained
+    from training.models.networks import context_frames
 
     labels = ("a", "b")
     trained = Trained(labels, FRONT_END, random_network(len(labels)))

@@ -50,18 +50,15 @@ def either_network(request):
 
 
 @pytest.fixture
-def page_of(monkeypatch):
-    """A page of Streamlit's without a browser: of a function that draws, and what it is given."""
-    testing = pytest.importorskip(
-        "streamlit.testing.v1", reason="callcount[review] is not installed"
-    )
-    # It puts itself in the place of the main module, which processes started later would run.
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+def visit_of():
+    """A function that serves the pages of an app while the test runs, and gives who asks them."""
+    from contextlib import ExitStack
 
-    def page(draws, *given):
-        return testing.AppTest.from_function(draws, args=given, default_timeout=60)
+    pytest.importorskip("uvicorn", reason="callcount[review] is not installed")
+    from visitors import visited
 
-    return page
+    with ExitStack() as open_ones:
+        yield lambda app: open_ones.enter_context(visited(app))
 
 
 @pytest.fixture(scope="module")

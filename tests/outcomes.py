@@ -29,7 +29,7 @@ def files_of(output):
     """Everything that a scan left but the manifest and the journal, which tell of its runs."""
     folder = Path(output).with_suffix("")
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    own = {"manifest.json", "journal.sqlite"}
+    own = {"manifest.json", "journal.sqlite", ".scan.lock"}
     below = {str(path.relative_to(folder)): path.read_bytes() for path in files}
     table = {"the table": Path(output).read_bytes()}
     return table | {name: content for name, content in below.items() if name not in own}

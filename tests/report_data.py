@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from training import pictures
-from training.metrics import ClipScores
-from training.report import ReportData, RuleFit
+from training.report import training_plots as pictures
+from training.report.training_report import ReportData, RuleFit
+from training.validation.clip_metrics import ClipScores
 
 # What a report is made of: always, and where event rules were learned.
 FILES = {
@@ -77,7 +77,7 @@ def full_data():
         history=pd.DataFrame(
             {"epoch": [1, 2], "loss": [0.7, 0.4], "val_loss": [0.8, 0.5], "val_auc": [0.6, 0.9]}
         ),
-        waveforms=(pictures.Waveform(f"bird: {ODD}", sound, 8000),),
+        waveforms=(pictures.ClipWaveform(f"bird: {ODD}", sound, 8000),),
         positive=(features(), features(even=False)),
         negative=(features(),),
         clip_lengths_s={"bird": np.array([3.0, 3.5, 4.0]), "background": np.array([3.0])},

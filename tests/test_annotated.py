@@ -8,10 +8,15 @@ from audio_files import write
 from bundles import MODEL_RATE_HZ, TONE_HZ
 from test_cuts import CALLS_S, RATE_HZ, chirps, field, lines  # noqa: F401
 
-from training import annotated
-from training.annotated import recordings_of
-from training.crossfit import made_of
-from training.settings import BandSettings, ClipSettings, RuleSettings, TrainSettings
+from training.augment import soundscapes as annotated
+from training.augment.soundscapes import recordings_of
+from training.settings.front_end_settings import BandSettings
+from training.settings.train_settings import (
+    ClipSettings,
+    RuleSettings,
+    TrainSettings,
+)
+from training.validation.cross_fit import made_of
 
 
 def sounding(samples):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counter.annotations import BEYOND_S, Annotation, match_recordings, read_annotations
 from counter.errors import CallcountError
+from counter.formats.annotations import BEYOND_S, Annotation, match_recordings, read_annotations
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

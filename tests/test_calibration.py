@@ -5,22 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import rows_of
+from written_tables import write_tables
 
-from counter.bundle import CalibrationSpec
+from counter.bundle import Calibration
 from counter.config import validate
 from counter.errors import CallcountError, ConfigError
 from counter.estimation.calibration import (
     ENOUGH_FOR_ISOTONIC,
-    Calibration,
+    Verified,
     cross_fitted,
     fit,
     fit_isotonic,
     fit_platt,
     reliability,
 )
-from counter.output.own import is_own_events
-from counter.output.tables import write_events
 from counter.records import OK, Event, FileResult, Recording
+from counter.tables.results import read_rows
 
 labelled = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=2, max_size=60)
 
@@ -31,6 +31,12 @@ def made(n, seed=0):
     scores = rng.uniform(0.02, 0.98, n)
     chance = 1 / (1 + np.exp(1) * ((1 - scores) / scores) ** 2)
     return scores, rng.random(n) < chance, chance
+
+
+def verified(scores, is_call, group=None):
+    """Events of weight 1, of one group where none are given."""
+    group = np.zeros(len(scores), np.int64) if group is None else group
+    return Verified(scores, is_call, np.ones(len(scores)), group)
 
 
 @pytest.mark.parametrize("method", [fit_platt, fit_isotonic])
@@ -82,18 +88,18 @@ def test_a_score_that_says_the_opposite_says_nothing():
 
 
 def test_few_events_are_fitted_by_platt_and_many_by_steps():
-    assert fit(*made(100)[:2]).method == "platt"
-    assert fit(*made(ENOUGH_FOR_ISOTONIC)[:2]).method == "isotonic"
+    assert fit(verified(*made(100)[:2])).method == "platt"
+    assert fit(verified(*made(ENOUGH_FOR_ISOTONIC)[:2])).method == "isotonic"
 
 
 @pytest.mark.parametrize(("value", "kind"), [(True, "a call"), (False, "a false alarm")])
 def test_events_of_one_kind_cannot_be_calibrated(value, kind):
     with pytest.raises(CallcountError, match=f"each of the 3 verified events is {kind}"):
-        fit(np.array([0.5, 0.6, 0.7]), np.full(3, value))
+        fit(verified(np.array([0.5, 0.6, 0.7]), np.full(3, value)))
 
 
 def test_reliability_worked_by_hand():
-    found = reliability(np.array([0.12, 0.14, 0.95, 1.0]), np.array([0, 1, 1, 1], bool))
+    found = reliability(np.array([0.12, 0.14, 0.95, 1.0]), np.array([0, 1, 1, 1], bool), np.ones(4))
     assert found.brier == pytest.approx((0.12**2 + 0.86**2 + 0.05**2) / 4)
     assert found.error == pytest.approx((abs(0.13 - 0.5) + abs(0.975 - 1)) / 2)
     assert found.mean_probability == pytest.approx((0.13, 0.975))
@@ -104,11 +110,11 @@ def test_reliability_worked_by_hand():
 def test_left_out_events_are_judged_by_others():
     scores, is_call, _ = made(400)
     group = np.arange(400) // 8
-    found = cross_fitted(scores, is_call, np.ones(400), group)
-    assert reliability(found, is_call).error < 0.1
+    found = cross_fitted(verified(scores, is_call, group))
+    assert reliability(found, is_call, np.ones(400)).error < 0.1
     turned = is_call.copy()
     turned[group == 3] = ~turned[group == 3]
-    again = cross_fitted(scores, turned, np.ones(400), group)
+    again = cross_fitted(verified(scores, turned, group))
     np.testing.assert_array_equal(again[group == 3], found[group == 3])
     assert (again[group == 4] != found[group == 4]).any()
 
@@ -119,7 +125,7 @@ def test_left_out_events_are_judged_by_others():
 def test_a_bundle_refuses_what_is_no_calibration(scores, probabilities):
     data = {"method": "platt", "scores": scores, "probabilities": probabilities}
     with pytest.raises(ConfigError):
-        validate(CalibrationSpec, data, "bundle.yaml")
+        validate(Calibration, data, "bundle.yaml")
 
 
 class TestColumn:
@@ -128,21 +134,26 @@ class TestColumn:
     def rows(self, path, calibrations):
         events = (Event("a", 1, 2, 1.5, 0.5), Event("b", 3, 4, 3.5, 0.5))
         result = FileResult(Recording("x.wav", "x.wav"), OK, scanned_s=9, events=events)
-        write_events(path, [result], self.BAND, calibrations)
-        return rows_of(path)
+        paths = write_tables(path, [result], list(self.BAND), self.BAND, calibrations)
+        return rows_of(paths.events)
 
     def test_is_absent_without_calibration(self, tmp_path):
-        rows = self.rows(tmp_path / "events.csv", {})
+        rows = self.rows(tmp_path / "r.csv", {})
         assert "probability" not in rows[0]
 
     def test_holds_the_calibrated_score_of_the_labels_that_have_one(self, tmp_path):
-        calibration = Calibration("platt", (0.1, 0.9), (0.2, 0.4))
-        rows = self.rows(tmp_path / "events.csv", {"a": calibration})
+        calibration = Calibration(method="platt", scores=(0.1, 0.9), probabilities=(0.2, 0.4))
+        rows = self.rows(tmp_path / "r.csv", {"a": calibration})
         assert [row["probability"] for row in rows] == ["0.3000", ""]
         assert [row["score"] for row in rows] == ["0.5000", "0.5000"]
-        columns = ["score", "probability", "low_hz", "high_hz", "start_time", "site"]
-        assert list(rows[0])[-6:] == columns
+        columns = ["score", "probability", "low_hz", "high_hz", "start_time", "start_utc"]
+        assert list(rows[0])[-8:] == [*columns, "start_local", "site"]
 
-    def test_the_table_is_known_as_own(self, tmp_path):
-        self.rows(tmp_path / "events.csv", {"a": Calibration("platt", (0.1,), (0.2,))})
-        assert is_own_events(tmp_path / "events.csv")
+    def test_the_table_is_read_as_one_without_it(self, tmp_path):
+        self.rows(
+            tmp_path / "r.csv",
+            {"a": Calibration(method="platt", scores=(0.1,), probabilities=(0.2,))},
+        )
+        header, rows = read_rows(tmp_path / "r" / "events.csv", ("recording", "label", "score"))
+        assert "probability" in header
+        assert [row["label"] for row in rows] == ["a", "b"]

@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_data import ODD, bare_data, full_data
 
-from training.card import CardData, ExpectedCounts, Parity, SplitCount, escape, model_card
-from training.metrics import plain_text
-from training.report import split_reports
+from training.report.card import (
+    CardData,
+    ExpectedCounts,
+    Parity,
+    SplitCount,
+    escape,
+    model_card,
+)
+from training.report.training_report import split_reports
+from training.validation.clip_metrics import plain_text
 
 
 def card_data(**changes):

@@ -19,11 +19,15 @@ from outcomes import refusal, rows_of
 
 import counter
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, SPEC_FILE, read_bundle, write_bundle
-from counter.cli import drawing, scanning
+from counter.cli import scan as scan_command
 from counter.cli.main import run
+from counter.scanning import run as scan_run
 
 RESULT_HEADER = "recording,calls,duration_s,scanned_s,calls_per_hour,status,message"
-EVENT_HEADER = "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,start_time,site"
+EVENT_HEADER = (
+    "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,"
+    "start_time,start_utc,start_local,site"
+)
 SEASON = ["recordings.csv", "summary_day.csv", "summary_hour.csv", "summary_site.csv"]
 PNG = b"\x89PNG\r\n\x1a\n"
 ESCAPES = re.compile(r"[\x1b\r\x07\x08]")
@@ -86,6 +90,7 @@ def started(*arguments, code=None, **options):
 def test_a_scan_leaves_its_tables_manifest_and_plots(work, season, scan):
     assert scan(season, "-o", "results.csv") == 0
     assert tree(work / "results") == [
+        ".scan.lock",
         "events.csv",
         "journal.sqlite",
         "manifest.json",
@@ -108,7 +113,8 @@ def test_the_table_has_one_row_per_recording(season, scan):
         "sub/none.wav,0,4.000,4.000,0.000,ok,",
         "sub/one.wav,1,6.000,6.000,600.000,ok,",
     ]
-    assert tree(Path("results")) == ["events.csv", "journal.sqlite", "manifest.json", *SEASON]
+    left = [".scan.lock", "events.csv", "journal.sqlite", "manifest.json", *SEASON]
+    assert tree(Path("results")) == left
 
 
 def test_the_events_have_one_row_per_call(season, scan, tone_bundle):
@@ -154,6 +160,7 @@ def test_the_manifest_says_how_the_counts_came_about(work, season, scan, tone_bu
     manifest = json.loads((work / "results" / "manifest.json").read_text())
     assert set(manifest) == {
         "made_by",
+        "format",
         "command",
         "versions",
         "bundle",
@@ -234,8 +241,8 @@ def test_only_bad_inputs_still_leave_every_file(work, scan):
     assert scan("a.wav") == 1
     assert rows_of(work / "results.csv")[0]["status"] == "failed"
     assert lines(work / "results" / "events.csv") == [EVENT_HEADER]
-    left = ["events.csv", "journal.sqlite", "manifest.json", "plots/overview.png", *SEASON]
-    assert tree(work / "results") == left
+    left = [".scan.lock", "events.csv", "journal.sqlite", "manifest.json", "plots/overview.png"]
+    assert tree(work / "results") == [*left, *SEASON]
 
 
 def test_a_later_scan_replaces_the_earlier_one_and_leaves_the_rest(work, season, scan):
@@ -248,7 +255,7 @@ def test_a_later_scan_replaces_the_earlier_one_and_leaves_the_rest(work, season,
 
 
 def test_above_the_most_plots_those_with_most_calls_are_drawn(work, scan, monkeypatch, capsys):
-    monkeypatch.setattr(drawing, "MAX_PLOTS", 3)
+    monkeypatch.setattr(scan_run, "MAX_PLOTS", 3)
     for index, n_calls in enumerate((1, 0, 3, 0, 2, 1)):
         starts_s = [1 + 3 * k for k in range(n_calls)]
         write(work / f"{index}.wav", calls(10.0, starts_s), MODEL_RATE_HZ)
@@ -378,7 +385,7 @@ def test_an_interrupt_leaves_what_was_finished(work, season, scan, monkeypatch, 
 
     write_silence(season / "a.wav", hours=0.1)
     write_silence(season / "z.wav", hours=100)
-    monkeypatch.setattr(scanning.ScanProgress, "finished", interrupted)
+    monkeypatch.setattr(scan_command.ScanProgress, "finished", interrupted)
     before = signal.getsignal(signal.SIGINT)
     assert scan(season, "--jobs", "1") == 130
     assert signal.getsignal(signal.SIGINT) is before

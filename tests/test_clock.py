@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from outcomes import refusal, rows_of
 from recorder_files import AUDIOMOTH, GUANO, bext, chunk, info, write_wav
 
-from counter.audio import MonoStream
+from counter.audio.stream import MonoStream
 from counter.cli.main import run
-from counter.clock import Clock, NamePattern, parse_zone
 from counter.errors import ConfigError
-from counter.moments import later
+from counter.metadata.clock import Clock, NamePattern, parse_zone
 from counter.records import Tags
+from counter.timestamps import later
 
 UTC = timezone.utc
 

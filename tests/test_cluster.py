@@ -116,7 +116,7 @@ def started(tone_bundle, *flags, environment=None):
 def n_done():
     """Recordings that the scan at work has done, by its journal."""
     from counter.errors import CallcountError
-    from counter.scanstate import read_state
+    from counter.scanning.journal import read_state
 
     try:
         total = read_state(Path("r/journal.sqlite")).total
@@ -227,7 +227,7 @@ def test_ctrl_c_stops_it_and_it_goes_on_here(scan, cluster, tone_bundle):
 
 
 def test_no_scheduler_is_an_error_of_one_line(scan, monkeypatch, capsys):
-    from counter import cluster
+    from counter.scanning import cluster
 
     monkeypatch.setattr(cluster, "_CONNECT_S", 0.5)
     assert scan("--cluster", "tcp://127.0.0.1:9") == 2
@@ -243,7 +243,7 @@ def test_an_address_that_is_none(scan, wrong, capsys):
 
 def test_without_dask_it_says_how_to_get_it(scan, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    for name in ("counter.cluster", "counter.clusterwork"):
+    for name in ("counter.scanning.cluster", "counter.scanning.cluster"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     assert scan("--cluster", "local:2") == 2
     assert "pip install 'callcount[cluster]'" in refusal(capsys)

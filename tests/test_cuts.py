@@ -11,14 +11,16 @@ from bundles import MODEL_RATE_HZ, SMALL_NETWORK, TONE_HZ
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counter.audio import load
+from counter.audio.stream import load
 from counter.bundle import read_bundle
 from counter.cli.main import run
 from counter.errors import CallcountError
-from training.clips import BACKGROUND, folds, read_clips, split_sources
-from training.pieces import SHORTEST_BACKGROUND_S, background_spans
-from training.settings import BandSettings, ClipSettings, TrainSettings
-from training.suited import suited
+from training.autoconfig import fit_to_calls
+from training.data.annotated_clips import SHORTEST_BACKGROUND_S, background_spans
+from training.data.clip_set import BACKGROUND
+from training.data.clip_sources import folds, read_clips, split_sources
+from training.settings.front_end_settings import BandSettings
+from training.settings.train_settings import ClipSettings, TrainSettings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RATE_HZ = 16000
@@ -349,7 +351,7 @@ class TestSuited:
         self, field, hz, rate_hz, model_rate_hz
     ):
         self.remade(field, hz=hz, rate_hz=rate_hz)
-        settings, facts = suited(self.settings(field))
+        settings, facts = fit_to_calls(self.settings(field))
         assert facts.n_calls == 9
         for kind, one in settings.models.items():
             assert one.kind == kind
@@ -363,7 +365,7 @@ class TestSuited:
             self.remade(
                 field, hz=2000, rate_hz=16000, calls_s=[(1, 1 + length_s), (5, 5 + length_s)]
             )
-            settings, _ = suited(self.settings(field))
+            settings, _ = fit_to_calls(self.settings(field))
             one = settings.models["mel"]
             frame_s = 4 * one.hop_samples / one.sample_rate_hz
             assert frame_s <= max(length_s / 6, 0.0161)
@@ -372,14 +374,14 @@ class TestSuited:
         assert found == sorted(found)
 
     def assert_left(self, settings):
-        found, facts = suited(settings)
+        found, facts = fit_to_calls(settings)
         assert facts is None
         assert (found.models, found.fit.window_s) == (settings.models, settings.fit.window_s)
 
     def test_what_is_given_goes_before(self, field):
         self.remade(field, hz=2500, rate_hz=16000, calls_s=[(0.5, 4.5)])
         mine = {"mine": BandSettings(kind="mel", low_hz=500)}
-        settings, facts = suited(self.settings(field, models=mine))
+        settings, facts = fit_to_calls(self.settings(field, models=mine))
         assert settings.models == mine
         assert facts is not None
         assert settings.fit.window_s != TrainSettings().fit.window_s
@@ -392,13 +394,13 @@ class TestSuited:
         self.assert_left(self.settings(field))
 
     def test_without_annotations_nothing_changes(self):
-        assert suited(TrainSettings()) == (TrainSettings(), None)
+        assert fit_to_calls(TrainSettings()) == (TrainSettings(), None)
 
     @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not here")
     def test_the_screaming_piha_is_heard_whole(self):
         piha = SHARED / "piha"
         clips = ClipSettings(annotations=str(piha / "truth.csv"), recordings=str(piha))
-        settings, facts = suited(TrainSettings(clips=clips))
+        settings, facts = fit_to_calls(TrainSettings(clips=clips))
         assert facts.n_calls > 100
         # Its notes lie near 1 kHz, its song between 1.3 and 5.5 kHz.
         one = settings.models["mel"]
@@ -411,9 +413,8 @@ def settings_of(monkeypatch, folder, *arguments):
     """Settings as the command reads them, from a folder of the user's own."""
     monkeypatch.chdir(folder)
     taken = []
-    monkeypatch.setattr(
-        "counter.cli.training.run_train", lambda settings, _: taken.append(settings)
-    )
+    monkeypatch.setattr("training.run.train_all", lambda settings, *_, **__: taken.append(settings))
+    monkeypatch.setattr("counter.cli.train.print_result", lambda result: None)
     assert run(["train", *map(str, arguments)]) == 0
     return taken[0]
 

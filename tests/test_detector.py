@@ -8,7 +8,7 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from counter.bundle import MODEL_FILE, write_bundle
-from counter.detector import Detector
+from counter.detector import Detector, Scoring
 from counter.errors import BundleError
 
 ROUNDING = 1e-5
@@ -53,7 +53,7 @@ def test_chunks_score_as_the_trained_network_does(either_network, detector):
 @example_settings(max_examples=25)
 @given(st.lists(st.integers(0, len(SOUND)), max_size=12), st.booleans())
 def test_blocks_and_threads_never_show_bit_for_bit(detector, threaded, cuts, is_threaded):
-    scoring = (threaded if is_threaded else detector).open()
+    scoring = Scoring(threaded if is_threaded else detector)
     for block in np.split(SOUND, sorted(cuts)):
         scoring.push(block)
     np.testing.assert_array_equal(scoring.finish(), detector.scores(SOUND))
@@ -61,7 +61,7 @@ def test_blocks_and_threads_never_show_bit_for_bit(detector, threaded, cuts, is_
 
 def test_blocks_of_one_sample(detector):
     short = SOUND[: detector.context_samples + 3]
-    scoring = detector.open()
+    scoring = Scoring(detector)
     for sample in short:
         scoring.push(np.array([sample]))
     np.testing.assert_array_equal(scoring.finish(), detector.scores(short))
@@ -125,7 +125,7 @@ def test_the_ends_of_a_steady_sound_are_no_onset(tone_bundle):
 
 def test_recordings_scored_at_once_do_not_mix(threaded, detector):
     sounds = [restless(duration_s, seed=duration_s) for duration_s in (17, 9, 13)]
-    scorings = [threaded.open() for _ in sounds]
+    scorings = [Scoring(threaded) for _ in sounds]
     for start in range(0, 17 * MODEL_RATE_HZ, 5000):
         for scoring, sound in zip(scorings, sounds, strict=True):
             scoring.push(sound[start : start + 5000])

@@ -5,8 +5,13 @@ import pytest
 
 from counter.config import validate
 from counter.errors import ConfigError
-from training.estimators import Forest, forest, kernel, neighbours
-from training.settings import ForestSettings, KernelSettings, NeighboursSettings, TrainSettings
+from training.fit.fit_by_kind import Forest, forest, kernel, neighbours
+from training.settings.network_settings import (
+    ForestSettings,
+    KernelSettings,
+    NeighboursSettings,
+)
+from training.settings.train_settings import TrainSettings
 
 N_VALUES, N_CLASSES = 7, 4
 

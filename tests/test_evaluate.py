@@ -11,14 +11,14 @@ from bundles import tone_bundle as make_tone_bundle
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import is_wide_picture, refusal, rows_of
+from reference_matching import match
 
 from counter.cli.main import run
-from counter.config import EventRules
 from counter.evaluation.comparison import KINDS, MEASURES, Tallies, compare, measures
-from counter.evaluation.pairing import pair
-from counter.evaluation.records import Criterion, Intervals, Scene
-from counter.evaluation.thresholds import Heard, curve, grid
-from counter.events import decode, match
+from counter.evaluation.rule_scoring import AnnotatedScores, threshold_curve, threshold_grid
+from counter.events.decoding import decode
+from counter.events.matching import Criterion, Intervals, Scene, pair
+from counter.events.rules import EventRules
 from counter.timebase import Timebase
 
 IOU = Criterion()
@@ -49,7 +49,7 @@ SHARES = st.sampled_from([0.1, 0.3, 0.5, 1.0])
 
 class TestPairing:
     @given(GROUPED, GROUPED, SHARES)
-    def test_pairs_are_as_many_as_match_finds_in_every_group(self, events, truth, iou):
+    def test_pairs_are_as_many_as_can_be_in_every_group(self, events, truth, iou):
         pairing = pair(
             intervals([span for _, span in events], [group for group, _ in events]),
             intervals([span for _, span in truth], [group for group, _ in truth]),
@@ -73,7 +73,7 @@ class TestPairing:
             for rows in (events, truth)
         ]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("counter.evaluation.pairing._CHUNK", 2)
+            patch.setattr("counter.events.matching._CHUNK", 2)
             few = pair(*sides, IOU)
         whole = pair(*sides, IOU)
         assert few.call_of.tolist() == whole.call_of.tolist()
@@ -265,19 +265,19 @@ class TestThresholds:
         threshold=0.6, release=0.3, smooth_s=0.0, gap_s=0.0, min_duration_s=0.1, part_s=100
     )
 
-    def heard(self, seed):
+    def recording(self, seed):
         rng = np.random.default_rng(seed)
         scores = np.repeat(rng.random(12), 10).astype(np.float32)
         starts = np.sort(rng.choice(11, 4, replace=False))
-        return Heard(scores, intervals([(n, n + 1) for n in starts]), 12.0)
+        return AnnotatedScores(scores, intervals([(n, n + 1) for n in starts]), 12.0)
 
     def test_every_point_is_what_a_scan_with_that_threshold_would_give(self):
-        heard = [self.heard(seed) for seed in range(6)]
-        found = curve(heard, self.RULES, TENTH, IOU)
+        recordings = [self.recording(seed) for seed in range(6)]
+        found = threshold_curve(recordings, self.RULES, TENTH, IOU)
         for place in range(0, len(found.thresholds), 5):
             rules = {"x": self.RULES.changed(threshold=float(found.thresholds[place]))}
             late, n_counted, n_true, n_paired = [], 0, 0, 0
-            for one in heard:
+            for one in recordings:
                 events = decode(one.scores[:, None], ["x"], rules, TENTH, one.duration_s)
                 times = [(event.start_s, event.end_s) for event in events]
                 truth = list(zip(one.calls.start_s, one.calls.end_s, strict=True))
@@ -291,11 +291,19 @@ class TestThresholds:
                 n_paired / n_counted if n_counted else 1.0
             )
 
+    def test_few_recordings_at_a_time_give_the_same_curve(self, monkeypatch):
+        recordings = [self.recording(seed) for seed in range(6)]
+        whole = threshold_curve(recordings, self.RULES, TENTH, IOU)
+        monkeypatch.setattr("counter.evaluation.rule_scoring._BATCH_FRAMES", 200)
+        few = threshold_curve(iter(recordings), self.RULES, TENTH, IOU)
+        for name in ("precision", "recall", "f1", "count_bias", "count_error", "best"):
+            assert np.array_equal(getattr(few, name), getattr(whole, name))
+
     def test_the_own_threshold_and_the_middle_of_the_best_are_marked(self):
         scores = np.full(100, 0.0001, np.float32)
         scores[20:30], scores[60:70] = 0.9, 0.4
-        one = Heard(scores, intervals([(2, 3)]), 10.0)
-        found = curve([one], self.RULES, TENTH, IOU)
+        one = AnnotatedScores(scores, intervals([(2, 3)]), 10.0)
+        found = threshold_curve([one], self.RULES, TENTH, IOU)
         assert found.thresholds[found.own] == 0.6
         right = np.flatnonzero(found.count_error == 0)
         assert np.all((found.thresholds[right] > 0.4) & (found.thresholds[right] <= 0.9))
@@ -303,14 +311,16 @@ class TestThresholds:
         assert found.f1[found.best] == 1
 
     def test_the_grid_rises_and_holds_the_own_threshold(self):
-        thresholds = grid(EventRules(threshold=0.123, release=0.1))
+        thresholds = threshold_grid(EventRules(threshold=0.123, release=0.1))
         assert np.all(np.diff(thresholds) > 0)
         assert 0.123 in thresholds
         assert (thresholds[0], thresholds[-1]) == (0.01, 0.999)
 
-    @pytest.mark.parametrize("heard", [[], [Heard(np.zeros(0, np.float32), intervals([]), 0.0)]])
-    def test_nothing_heard_is_right_at_every_threshold(self, heard):
-        found = curve(heard, self.RULES, TENTH, IOU)
+    @pytest.mark.parametrize(
+        "recordings", [[], [AnnotatedScores(np.zeros(0, np.float32), intervals([]), 0.0)]]
+    )
+    def test_no_recording_and_no_frame_are_right_at_every_threshold(self, recordings):
+        found = threshold_curve(recordings, self.RULES, TENTH, IOU)
         assert set(found.f1) == set(found.recall) == set(found.precision) == {1.0}
         assert set(found.count_error) == {0.0}
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from counter.config import EventRules
-from counter.events import decode, match, smooth, spans
+from counter.events.decoding import decode, smooth, spans
+from counter.events.matching import Criterion, Intervals, pair
+from counter.events.rules import EventRules
 from counter.timebase import Timebase
 
 # One frame is 0.1 s, so that durations below read as frames.
@@ -360,8 +361,8 @@ def test_a_recording_played_backwards_has_the_same_events(scores, rules):
 
 @given(curves(), any_rules())
 def test_only_the_ratio_of_scores_to_threshold_counts(scores, rules):
-    halved = rules.changed(threshold=rules.threshold / 2, release=rules.release / 2)
-    assert found(scores / 2, halved) == found(scores, rules)
+    to_float16 = rules.changed(threshold=rules.threshold / 2, release=rules.release / 2)
+    assert found(scores / 2, to_float16) == found(scores, rules)
 
 
 @given(st.integers(0, 80), any_rules())
@@ -445,6 +446,13 @@ def share(one, other):
     """Intersection over union of two intervals."""
     common = min(one[1], other[1]) - max(one[0], other[0])
     return common / (one[1] - one[0] + other[1] - other[0] - common) if common > 0 else 0.0
+
+
+def match(events, truth, iou):
+    """The pairs (event, call) that ``pair`` gives."""
+    pairing = pair(Intervals.of(events), Intervals.of(truth), Criterion(iou))
+    assert pairing.is_paired.sum() == (pairing.call_of >= 0).sum()
+    return [(event, call) for event, call in enumerate(pairing.call_of.tolist()) if call >= 0]
 
 
 @given(INTERVALS, INTERVALS, SHARES)

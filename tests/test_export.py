@@ -16,8 +16,8 @@ from outcomes import refusal, rows_of
 from counter.bundle import MODEL_FILE, SPEC_FILE, read_bundle, write_bundle
 from counter.cli.main import run
 from counter.detector import Detector
-from training.madesound import NEGATIVE_FOLDER, POSITIVE_FOLDER, make_clips
-from training.proofsounds import proof_sounds
+from training.demo.clips_and_recordings import NEGATIVE_FOLDER, POSITIVE_FOLDER, make_clips
+from training.export.bundle_export import proof_sounds
 
 FACTS = "export.json"
 WINDOW_S = 2.048
@@ -32,8 +32,8 @@ TARGETS = ("android", "tflite-int8", "tflite-float16", "saved-model")
 
 def all_of(path, trained, spec):
     """A bundle with everything that training leaves beside its two files."""
-    from training.export import export
-    from training.savedmodel import SAVED_FILE
+    from training.export.litert_export import export
+    from training.models.litert_run import SAVED_FILE
 
     clips = proof_sounds(MODEL_RATE_HZ, FRONT_END.low_hz, FRONT_END.high_hz)
     exports = export(trained, clips[:1], clips)
@@ -54,7 +54,7 @@ def bundle(made_network, tmp_path_factory):
 
 
 def tones(labels_hz):
-    from training.fit import Trained
+    from training.fit.fitting import Trained
 
     return Trained(tuple(labels_hz), FRONT_END, tone_network(labels_hz))
 
@@ -238,7 +238,7 @@ def test_parity_is_proven_on_given_sounds_too(bundle, tmp_path, capsys):
 
 def test_what_scores_otherwise_is_not_written(own, tmp_path, capsys):
     """A network of other weights under the names of the right one."""
-    from training import export as exporting
+    from training.export import litert_export as exporting
 
     wrong = tones({"low": LABELS_HZ["high"], "high": LABELS_HZ["low"]})
     sounds = proof_sounds(MODEL_RATE_HZ, FRONT_END.low_hz, FRONT_END.high_hz)

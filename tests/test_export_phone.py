@@ -20,7 +20,7 @@ from outcomes import rows_of
 
 from counter.cli.main import run
 from counter.detector import Detector
-from training.clipscores import clip_score
+from training.models.litert_run import clip_score
 
 MEDIAPIPE = "mediapipe==1.2.2"
 READER = Path(__file__).parent / "classify_by_mediapipe.py"

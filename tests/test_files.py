@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from counter.errors import CallcountError
-from counter.files import find_recordings, suffixes
+from counter.storage.inputs import find_recordings, suffixes
 
 
 def touch(folder, *names):

@@ -11,9 +11,9 @@ import soundfile as sf
 from counter.bundle import read_bundle, shipped_path
 from counter.detector import Detector
 from counter.errors import BundleError
-from counter.files import find_recordings
 from counter.records import OK
-from counter.scan import ScanJob, scan_recording
+from counter.scanning.recording import ScanOrder, scan_file
+from counter.storage.inputs import find_recordings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "capuchin"
 FOREST = SHARED / "Forest Recordings"
@@ -36,8 +36,8 @@ def detector():
 
 def counts(detector, paths):
     """Calls in each recording, all of which can be read to the end."""
-    job = ScanJob(detector, detector.bundle.spec.rules)
-    results = [scan_recording(recording, job) for recording in find_recordings(paths)]
+    job = detector, ScanOrder(detector.bundle, detector.bundle.spec.rules, 1)
+    results = [scan_file(recording, *job) for recording in find_recordings(paths)]
     assert [result.status for result in results] == [OK] * len(paths)
     return [result.calls() for result in results]
 

@@ -3,6 +3,8 @@
 import json
 import sys
 import weakref
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -16,24 +18,22 @@ from bundles import MODEL_RATE_HZ, calls
 from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import refusal, rows_of
+from written_tables import write_tables
 
-from counter.annotations import match_recordings, read_annotations
+from counter.bundle import Calibration
 from counter.cli.main import run
-from counter.estimation.calibration import Calibration
-from counter.output.audacity import label_namer
-from counter.output.eventclips import (
+from counter.formats.annotations import match_recordings, read_annotations
+from counter.formats.audacity import label_namer
+from counter.formats.event_clips import (
     BY_CHANCE,
     BY_SCORE,
-    ClipChoice,
     choose_clips,
     clip_names,
     write_clips,
 )
-from counter.output.eventrows import ScanEvents
-from counter.output.formatnames import FORMAT_NAMES
-from counter.output.formats import FORMATS
-from counter.output.tables import write_events
-from counter.records import FAILED, OK, TRUNCATED, Event, FileResult, Recording
+from counter.formats.writers import FORMAT_NAMES, FORMATS
+from counter.records import FAILED, OK, TRUNCATED, Event, FileResult, Origin, Recording
+from counter.tables.event_rows import ScanEvents
 
 LABELS = ("wren", "screaming piha")
 BANDS = {"wren": (1000.0, 8000.0), "screaming piha": (400.0, 4000.0)}
@@ -92,8 +92,10 @@ def parquet(folder):
 
 
 def jsonl(folder):
-    found = pd.read_json(folder / "events.jsonl", lines=True, encoding="utf-8")
-    return zip(found.recording, found.label, found.start_s, found.end_s, strict=True)
+    """One object a line; no event is a file without a line, in which pandas finds no columns."""
+    lines = (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    for event in map(json.loads, lines):
+        yield event["recording"], event["label"], event["start_s"], event["end_s"]
 
 
 def raven(folder):
@@ -168,7 +170,7 @@ def test_no_event_is_a_file_that_can_be_read(tmp_path, name):
     need(name)
     FORMATS[name].write(tmp_path, ScanEvents([made(tmp_path, "a.wav", n_events=0)], BANDS))
     assert (tmp_path / FORMATS[name].path).exists()
-    assert list(READERS[name](tmp_path)) == [] if name != "jsonl" else True
+    assert list(READERS[name](tmp_path)) == []
 
 
 def test_raven_counts_begin_time_through_all_recordings(results, tmp_path):
@@ -207,7 +209,7 @@ def test_crowsetta_reads_raven_tables_and_audacity_labels(tmp_path):
 
 @pytest.mark.parametrize("table", ["events.csv", "events.raven.txt", "audacity"])
 def test_callcount_reads_what_it_wrote_and_knows_every_recording(results, tmp_path, table):
-    write_events(tmp_path / "events.csv", results, BANDS)
+    write_tables(tmp_path.with_suffix(".csv"), results, list(BANDS), BANDS)
     for name in ("raven", "audacity"):
         FORMATS[name].write(tmp_path, ScanEvents(results, BANDS))
     matched = match_recordings(read_annotations(tmp_path / table), NAMES)
@@ -222,8 +224,10 @@ def test_callcount_reads_what_it_wrote_and_knows_every_recording(results, tmp_pa
 
 def test_parquet_and_json_hold_what_the_csv_holds(results, tmp_path):
     need("parquet")
-    calibrations = {"wren": Calibration("isotonic", (0.0, 1.0), (0.1, 0.9))}
-    write_events(tmp_path / "events.csv", results, BANDS, calibrations)
+    calibrations = {
+        "wren": Calibration(method="isotonic", scores=(0.0, 1.0), probabilities=(0.1, 0.9))
+    }
+    write_tables(tmp_path.with_suffix(".csv"), results, list(BANDS), BANDS, calibrations)
     for name in ("parquet", "jsonl"):
         FORMATS[name].write(tmp_path, ScanEvents(results, BANDS, calibrations))
     table = pd.read_csv(tmp_path / "events.csv").replace({"'=": "="}, regex=True)
@@ -237,6 +241,23 @@ def test_parquet_and_json_hold_what_the_csv_holds(results, tmp_path):
     assert [json.loads(line) for line in lines] == json.loads(
         packed.astype(object).where(packed.notna(), None).to_json(orient="records")
     )
+
+
+def test_parquet_holds_the_times_of_recordings_whose_start_is_known(tmp_path):
+    need("parquet")
+    starts = (datetime(2024, 5, 1, 5, tzinfo=timezone(timedelta(hours=-4))), None)
+    results = [
+        replace(made(tmp_path, f"{number}.wav", seed=number), origin=Origin(start, site="Ridge"))
+        for number, start in enumerate(starts)
+    ]
+    write_tables(tmp_path.with_suffix(".csv"), results, list(BANDS), BANDS)
+    FORMATS["parquet"].write(tmp_path, ScanEvents(results, BANDS))
+    table = pd.read_csv(tmp_path / "events.csv", keep_default_na=False)
+    packed = pd.read_parquet(tmp_path / "events.parquet")
+    for column in ("start_time", "start_utc", "start_local", "site"):
+        assert packed[column].fillna("").tolist() == table[column].tolist()
+    assert packed["start_utc"].notna().tolist() == [True, True, False, False]
+    assert (packed["start_utc"].str[:13].dropna() == "2024-05-01 09").all()
 
 
 @pytest.mark.parametrize("name", ["csv", *OTHERS])
@@ -254,7 +275,7 @@ def test_results_are_not_held_while_they_are_written(tmp_path, name):
                 del result
 
     if name == "csv":
-        write_events(tmp_path / "events.csv", Season(), BANDS)
+        write_tables(tmp_path.with_suffix(".csv"), Season(), list(BANDS), BANDS)
     else:
         FORMATS[name].write(tmp_path, ScanEvents(Season(), BANDS))
     assert most[0] <= 3
@@ -314,7 +335,7 @@ def heard(tmp_path_factory):
 
 
 def test_the_clips_of_highest_score_are_cut_with_a_margin(heard, tmp_path):
-    rows = choose_clips(heard, LABELS, ClipChoice(3, BY_SCORE, 0))
+    rows = choose_clips(heard, LABELS, 3, by=BY_SCORE, seed=0)
     assert write_clips(tmp_path, rows, MARGIN_S) == []
     table = pd.read_csv(tmp_path / "clips" / "clips.csv")
     assert table.label.tolist() == ["wren"] * 3 + ["screaming piha"] * 3
@@ -334,7 +355,7 @@ def test_the_clips_of_highest_score_are_cut_with_a_margin(heard, tmp_path):
 
 def test_clips_by_chance_are_drawn_by_the_seed_alone(heard):
     def drawn(events, seed, n_each=5):
-        rows = choose_clips(events, LABELS, ClipChoice(n_each, BY_CHANCE, seed))
+        rows = choose_clips(events, LABELS, n_each, by=BY_CHANCE, seed=seed)
         return [(row.recording, row.event) for row in rows]
 
     turned = ScanEvents(heard.results[::-1], BANDS)
@@ -348,7 +369,7 @@ def test_clips_by_chance_are_drawn_by_the_seed_alone(heard):
 
 
 def test_more_clips_than_events_are_all_events(heard, tmp_path):
-    rows = choose_clips(heard, LABELS, ClipChoice(1000, BY_SCORE, 0))
+    rows = choose_clips(heard, LABELS, 1000, by=BY_SCORE, seed=0)
     assert len(rows) == 40
     assert write_clips(tmp_path, rows, 0.0) == []
     assert len(list(tmp_path.rglob("*.flac"))) == 40
@@ -364,7 +385,7 @@ def test_a_recording_that_is_gone_costs_its_own_clips(heard, tmp_path):
     gone = FileResult(Recording("gone.wav", "gone.wav"), OK, "", 20.0, 20.0, one.events)
     short = FileResult(one.recording, OK, "", 90.0, 90.0, (Event("wren", 80.0, 81.0, 80.5, 0.9),))
     events = ScanEvents([gone, short, other], BANDS)
-    rows = choose_clips(events, LABELS, ClipChoice(1000, BY_SCORE, 0))
+    rows = choose_clips(events, LABELS, 1000, by=BY_SCORE, seed=0)
     problems = write_clips(tmp_path, rows, 1.0)
     assert len(problems) == 2
     assert any("gone.wav" in problem for problem in problems)

@@ -13,11 +13,11 @@ from benchmarks import fuzz
 from benchmarks.children import Child
 from benchmarks.mutants import mutant
 from benchmarks.wholefiles import RECIPES, whole_file
-from counter.audio import MonoStream
+from counter.audio.stream import MonoStream
 from counter.bundle import read_bundle, shipped_path
 from counter.detector import Detector
 from counter.errors import AudioError
-from counter.tags import read_tags
+from counter.metadata.recorders import read_tags
 
 SEED = 1
 RATE_HZ = 16_000

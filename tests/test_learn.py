@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counter.config import EventRules
 from counter.errors import ClipError
-from counter.evaluation.rulesearch import FLAT_CALLS, FLAT_SHARE, FOR_MEAN, RULE_OF, flat_region
+from counter.evaluation.rule_scoring import AnnotatedScores
+from counter.evaluation.rule_search import FLAT_CALLS, FLAT_SHARE, FOR_MEAN, RULE_OF, flat_region
+from counter.events.matching import Intervals
+from counter.events.rules import EventRules
 from counter.timebase import Timebase
-from training.learn import Scored, count_error, learn_rules
+from training.rule_learning import count_error, learn_rules
 
 TIMEBASE = Timebase(sample_rate_hz=16000, hop_samples=2048)
 RECORDING_S = 90.0
@@ -40,7 +42,7 @@ def draw(seed, *, noise=(0.0, 0.2), level=(0.8, 0.8), jitter=0.0, gap_s=(2.0, 20
         scores[inside] = rng.uniform(*level) + rng.normal(0, jitter, n_inside)
         calls.append((at_s, end_s))
         at_s = end_s + rng.uniform(*gap_s)
-    return Scored(np.clip(scores, 0, 1).astype(np.float32), tuple(calls))
+    return AnnotatedScores(np.clip(scores, 0, 1).astype(np.float32), Intervals.of(calls))
 
 
 def draws(seeds, **values):
@@ -100,7 +102,9 @@ def test_durations_follow_the_clips():
     slow = Timebase(TIMEBASE.sample_rate_hz, 2 * TIMEBASE.hop_samples)
     scored = draws(range(20))
     stretched = [
-        replace(one, calls=tuple((2 * start, 2 * end) for start, end in one.calls))
+        replace(
+            one, calls=replace(one.calls, start_s=2 * one.calls.start_s, end_s=2 * one.calls.end_s)
+        )
         for one in scored
     ]
     plain = learn_rules(scored, CLIPS_S, TIMEBASE).rules
@@ -142,7 +146,7 @@ def scored(calls, heard):
     scores = np.zeros(TIMEBASE.frames(20.0), dtype=np.float32)
     for start_s, end_s in heard:
         scores[TIMEBASE.frames(start_s) : TIMEBASE.frames(end_s)] = 1
-    return Scored(scores, tuple(calls))
+    return AnnotatedScores(scores, Intervals.of(calls))
 
 
 A, B, C = (1.0, 3.0), (6.0, 8.0), (12.0, 14.0)
@@ -178,7 +182,8 @@ def test_errors_do_not_cancel_between_recordings_and_bias_does():
 def test_no_rule_reaches_from_one_recording_into_another(gap_s):
     # the first ends, and the next begins, within a call; one is empty
     whole = (0.0, 20.0)
-    some = [scored([whole], [whole]), scored([whole], [whole]), Scored(np.zeros(0, np.float32), ())]
+    none = AnnotatedScores(np.zeros(0, np.float32), Intervals.of([]))
+    some = [scored([whole], [whole]), scored([whole], [whole]), none]
     rules = PLAIN.changed(gap_s=gap_s, smooth_s=1.0)
     error = count_error(some, rules, TIMEBASE)
     assert (error.count_error, error.n_events, error.f1) == (0, 2, 1)
@@ -226,7 +231,7 @@ def test_the_chosen_one_is_nearly_the_best_and_so_is_all_between(costs):
 
 
 def test_learning_rules_needs_no_tensorflow():
-    code = "import sys; sys.modules['tensorflow'] = None; import training.learn"
+    code = "import sys; sys.modules['tensorflow'] = None; import training.rule_learning"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).resolve().parents[1],

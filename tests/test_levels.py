@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.levels import band_level, bed_power, call_extent, noise_beside, piece_bases
-from training.settings import BandSettings
+from training.augment.levels import (
+    background_power,
+    band_level,
+    call_extent,
+    noise_beside,
+    piece_bases,
+)
+from training.settings.front_end_settings import BandSettings
 
 FRONT_END = BandSettings(kind="mel")
 RATE_HZ = FRONT_END.sample_rate_hz
@@ -90,8 +96,8 @@ def test_a_call_as_steady_as_noise_is_no_noise():
     snr_db=st.floats(-20.0, 24.0),
 )
 def test_a_call_stands_over_bed_and_noise_as_asked_or_as_far_as_it_can(call, noise, snr_db):
-    bed = bed_power(call, noise, snr_db, max)
-    found_db = 10 * np.log10(call / (bed + noise))
+    background = background_power(call, noise, snr_db, max)
+    found_db = 10 * np.log10(call / (background + noise))
     assert found_db == pytest.approx(snr_db, abs=1e-6) or found_db < snr_db
     if found_db < snr_db - 1e-6:
-        assert 10 * np.log10((call + noise) / bed) == pytest.approx(25.0)
+        assert 10 * np.log10((call + noise) / background) == pytest.approx(25.0)

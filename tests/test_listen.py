@@ -11,24 +11,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile as sf
+from audio_files import NO_LENGTH
 from bundles import LABELS_HZ, TONE_HZ, calls, restless
 from bundles import tone_bundle as make_tone_bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counter.audio import load
-from counter.config import EventRules
+from counter.audio.stream import load
 from counter.detector import Detector
 from counter.errors import AudioError, OutputError
-from counter.events import decode
+from counter.events.decoding import decode
+from counter.events.rules import EventRules
 from counter.live.capture import Capture
-from counter.live.clips import ClipKeeper
-from counter.live.eventfile import EventFile, EventRows
+from counter.live.event_output import ClipKeeper, EventFile, EventRows
 from counter.live.listener import LIVE_CHUNK_S, Listener
-from counter.live.streams import Expected, StreamSource
-from counter.output.columns import is_event_header
+from counter.live.stream_input import Expected, StreamSource
 from counter.records import Event, Recording
-from counter.scan import ScanJob, scan_recording
+from counter.scanning.recording import ScanOrder, scan_file
+from counter.tables.columns import event_columns
 
 # Loose enough that noise gives many events of all kinds.
 LIVELY = EventRules(
@@ -63,12 +63,14 @@ def recordings(scanning, tmp_path_factory):
     for rate_hz in (8000, 11025, 48000):
         path = folder / f"{rate_hz}.wav"
         sf.write(path, np.clip(restless(40.3), -1, 1)[: 40 * rate_hz], rate_hz, subtype="PCM_16")
-        result = scan_recording(Recording(str(path), path.name), ScanJob(scanning, rules))
+        result = scan_file(
+            Recording(str(path), path.name), scanning, ScanOrder(scanning.bundle, rules, 1)
+        )
         found[rate_hz] = sf.read(path, dtype="float32")[0], result.events
     return rules, found
 
 
-def heard(listener, sound, sizes):
+def events_of(listener, sound, sizes):
     """All events of a sound that comes in blocks of the sizes, over and over."""
     events, at = [], 0
     while at < len(sound):
@@ -97,7 +99,7 @@ def test_a_file_gives_the_events_of_its_scan_whatever_the_blocks(live, recording
     rules, found = recordings
     sound, events = found[rate_hz]
     assert len(events) > 3
-    assert same(heard(Listener(live, rules, rate_hz), sound, sizes), events)
+    assert same(events_of(Listener(live, rules, rate_hz), sound, sizes), events)
 
 
 @settings(max_examples=15)
@@ -105,7 +107,7 @@ def test_a_file_gives_the_events_of_its_scan_whatever_the_blocks(live, recording
 def test_short_sounds_give_the_events_of_their_scan(live, scanning, recordings, seconds):
     rules, found = recordings
     sound = found[8000][0][: round(seconds * 8000)]
-    events = heard(Listener(live, rules, 8000), sound, [777])
+    events = events_of(Listener(live, rules, 8000), sound, [777])
     whole = Listener(live, rules, 8000)
     assert same(events, [*whole.push(sound), *whole.finish()])
     scores = scanning.scores(sound)
@@ -124,25 +126,29 @@ def test_stretches_of_a_long_sound_never_show(live, scanning, tmp_path):
     sound = np.tile(restless(60.0), 61)
     path = tmp_path / "long.wav"
     sf.write(path, np.clip(sound, -1, 1), 11025, subtype="PCM_16")
-    result = scan_recording(Recording(str(path), "long.wav"), ScanJob(scanning, rules))
+    result = scan_file(
+        Recording(str(path), "long.wav"), scanning, ScanOrder(scanning.bundle, rules, 1)
+    )
     sound = sf.read(path, dtype="float32")[0]
     assert len(sound) / 11025 > 1900
-    assert same(heard(Listener(live, rules, 11025), sound, [4410]), result.events)
+    assert same(events_of(Listener(live, rules, 11025), sound, [4410]), result.events)
 
 
 def test_an_event_is_told_within_its_wait(tone_bundle):
     spec = tone_bundle.spec
     sound = calls(30.0, [3.0, 9.0, 20.0])
-    told = []
+    detected = []
     with Detector(tone_bundle, chunk_s=LIVE_CHUNK_S) as detector:
         listener = Listener(detector, spec.rules, 8000)
         for at in range(0, len(sound), 800):
-            told += [(event, listener.heard_s) for event in listener.push(sound[at : at + 800])]
-    assert len(told) == 3
+            detected += [
+                (event, listener.received_s) for event in listener.push(sound[at : at + 800])
+            ]
+    assert len(detected) == 3
     by_hand_s = (1 + 2 + spec.context_frames) * spec.timebase.frame_s
     assert listener.waits_s == pytest.approx(by_hand_s)
-    for event, heard_s in told:
-        assert by_hand_s - 0.1 < heard_s - event.end_s < by_hand_s + 0.5
+    for event, received_s in detected:
+        assert by_hand_s - 0.1 < received_s - event.end_s < by_hand_s + 0.5
 
 
 # queue
@@ -226,14 +232,32 @@ def test_a_wav_is_read_as_from_a_file(tmp_path, kind, subtype, channels):
     assert (source.rate_hz, capture.note, capture.failure) == (8000, "", "")
 
 
-@pytest.mark.parametrize("claimed", [0, 0x7FFF_F000, 0xFFFF_FFFF])
-def test_a_wav_that_does_not_know_its_length_is_read_to_its_end(claimed):
+@pytest.mark.parametrize("claimed", [0, *NO_LENGTH])
+def test_a_wav_that_does_not_know_its_length_is_read_to_its_end(tmp_path, claimed):
     data = bytearray(wav_bytes(restless(1.0), 8000, "PCM_16"))
     at = data.index(b"data") + 4
     data[at : at + 4] = struct.pack("<I", claimed)
     mono, _, capture = piped(bytes(data))
     assert len(mono) == 8000
     assert capture.note == ""
+    (tmp_path / "a.wav").write_bytes(data)
+    np.testing.assert_array_equal(mono, load(tmp_path / "a.wav", 8000)[0])
+
+
+def test_an_rf64_that_does_not_know_its_length_is_read_to_its_end():
+    data = bytearray(wav_bytes(restless(1.0), 8000, "PCM_16", kind="RF64"))
+    at = data.index(b"ds64") + 8
+    data[at : at + 24] = bytes(24)
+    mono, _, capture = piped(bytes(data))
+    assert (len(mono), capture.note) == (8000, "")
+
+
+def test_a_wav_of_3_gb_that_ends_early_says_so():
+    data = bytearray(wav_bytes(restless(1.0), 8000, "PCM_16"))
+    data[40:44] = struct.pack("<I", 3_000_016_000)
+    mono, _, capture = piped(bytes(data))
+    assert len(mono) == 8000
+    assert capture.note == "it ended 187500.0 s before its header says"
 
 
 def test_what_follows_the_sound_of_a_wav_is_none():
@@ -270,7 +294,7 @@ WAV = wav_bytes(np.zeros(100), 8000, "PCM_16")
 
 
 @pytest.mark.parametrize(
-    ("data", "expected", "told"),
+    ("data", "expected", "detected"),
     [
         (b"", Expected(), "empty"),
         (b"fLaC" + bytes(50), Expected(), "is no WAV.*--rate"),
@@ -289,8 +313,8 @@ WAV = wav_bytes(np.zeros(100), 8000, "PCM_16")
         (WAV, Expected(sample_format="f32le"), "says s16le, but --sample-format says f32le"),
     ],
 )
-def test_streams_that_are_wrong(data, expected, told):
-    with pytest.raises(AudioError, match=told) as caught:
+def test_streams_that_are_wrong(data, expected, detected):
+    with pytest.raises(AudioError, match=detected) as caught:
         piped(data, expected)
     assert "\n" not in str(caught.value)
 
@@ -302,29 +326,33 @@ EVENT = Event("tone", 1.0, 2.5, 1.7, 0.87654)
 
 
 def test_events_are_written_at_once_with_the_columns_of_a_scan(tone_bundle, tmp_path):
-    rows = EventRows("=mic", tone_bundle.spec, {})
+    rows = EventRows("=mic", tone_bundle.spec)
     lines, table = tmp_path / "a.jsonl", tmp_path / "a.csv"
     with EventFile(lines, rows.columns) as first, EventFile(table, rows.columns) as second:
         for row in (rows.row(EVENT, None), rows.row(EVENT, None)):
             first.add(row)
             second.add(row)
-            told = [json.loads(line) for line in lines.read_text().splitlines()]
-            assert told[-1]["event"] == row.event
+            detected = [json.loads(line) for line in lines.read_text().splitlines()]
+            assert detected[-1]["event"] == row.event
             header, *cells = [line.split(",") for line in table.read_text().splitlines()]
-            assert is_event_header(header)
+            assert tuple(header) == event_columns(has_probability=False)
             assert dict(zip(header, cells[-1], strict=True))["score"] == "0.8765"
-    assert [one["event"] for one in told] == [1, 2]
-    assert (told[0]["recording"], told[0]["start_s"], told[0]["start_time"]) == ("=mic", 1.0, None)
+    assert [one["event"] for one in detected] == [1, 2]
+    assert (detected[0]["recording"], detected[0]["start_s"], detected[0]["start_time"]) == (
+        "=mic",
+        1.0,
+        None,
+    )
     assert cells[0][0] == "'=mic"
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "detected"),
     [("a.txt", "neither .jsonl nor .csv"), ("there.csv", "there already"), ("no/a.csv", "folder")],
 )
-def test_event_files_that_clash(tmp_path, name, told):
+def test_event_files_that_clash(tmp_path, name, detected):
     (tmp_path / "there.csv").write_text("mine")
-    with pytest.raises(OutputError, match=told):
+    with pytest.raises(OutputError, match=detected):
         EventFile(tmp_path / name, ("label",))
     assert (tmp_path / "there.csv").read_text() == "mine"
 
@@ -333,7 +361,7 @@ def test_event_files_that_clash(tmp_path, name, told):
 
 
 def test_clips_hold_the_sound_of_their_events(tone_bundle, tmp_path):
-    rows = EventRows("mic", tone_bundle.spec, {})
+    rows = EventRows("mic", tone_bundle.spec)
     keeper = ClipKeeper(tmp_path / "clips", 8000, hold_s=20.0)
     sound = np.clip(restless(30.0), -1, 1)
     spans_s = [(0.4, 1.5), (12.0, 14.0), (28.0, 29.9)]
@@ -352,7 +380,7 @@ def test_clips_hold_the_sound_of_their_events(tone_bundle, tmp_path):
 
 
 def test_an_event_whose_sound_is_gone_has_no_clip(tone_bundle, tmp_path):
-    rows = EventRows("mic", tone_bundle.spec, {})
+    rows = EventRows("mic", tone_bundle.spec)
     keeper = ClipKeeper(tmp_path / "clips", 8000, hold_s=5.0)
     for _ in range(20):
         keeper.push(np.zeros(8000, np.float32))
@@ -374,5 +402,5 @@ def test_labels_are_told_apart(tmp_path):
     low = calls(20.0, [3.0, 12.0])
     high = calls(20.0, [7.0], hz=LABELS_HZ["high"], seed=1)
     with Detector(bundle, chunk_s=LIVE_CHUNK_S) as detector:
-        found = heard(Listener(detector, bundle.spec.rules, 8000), low + high, [800])
+        found = events_of(Listener(detector, bundle.spec.rules, 8000), low + high, [800])
     assert [event.label for event in found] == ["low", "high", "low"]

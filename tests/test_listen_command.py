@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,10 +74,10 @@ def test_a_file_through_a_pipe_gives_the_rows_of_its_scan(work, tone_bundle, rat
     for number, start_s in enumerate(STARTS_S, 1):
         clip, clip_hz = sf.read(work / "clips" / "tone" / f"stdin-{number}.flac")
         assert clip_hz == rate_hz
-        heard, _ = sf.read(sound)
+        recorded, _ = sf.read(sound)
         first = round((float(rows(work / "live.csv")[number - 1]["start_s"]) - 1) * rate_hz)
         assert abs(first / rate_hz + 1 - start_s) < 0.5
-        np.testing.assert_allclose(clip, heard[first : first + len(clip)], atol=1e-6)
+        np.testing.assert_allclose(clip, recorded[first : first + len(clip)], atol=1e-6)
 
 
 def test_raw_samples_and_json_lines(work, tone_bundle):
@@ -174,6 +175,16 @@ def test_without_sounddevice_a_microphone_says_what_to_install(
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert run(["listen", *arguments, "--model", str(tone_bundle.path)]) == 2
     assert "pip install 'callcount[live]'" in capsys.readouterr().err
+
+
+def test_without_the_systems_portaudio_a_microphone_says_what_to_install(
+    work, tone_bundle, monkeypatch, capsys
+):
+    (work / "sounddevice.py").write_text('raise OSError("PortAudio library not found")')
+    monkeypatch.syspath_prepend(work)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    assert run(["listen", "--list-devices", "--model", str(tone_bundle.path)]) == 2
+    assert "apt-get install libportaudio2" in capsys.readouterr().err
 
 
 def test_a_terminal_shows_level_score_and_count(work, tone_bundle):
@@ -290,7 +301,10 @@ class Room:
 
 @pytest.fixture
 def room(tmp_path):
-    pytest.importorskip("sounddevice", reason="sounddevice is not installed", exc_type=ImportError)
+    try:
+        import_module("sounddevice")
+    except (ImportError, OSError) as error:  # the second: without the system's PortAudio
+        pytest.skip(f"sounddevice cannot be used: {error}")
     for program in ("pulseaudio", "pactl", "paplay"):
         if shutil.which(program) is None:
             pytest.skip(f"no {program} on this machine")

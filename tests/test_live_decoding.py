@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counter.config import EventRules
-from counter.events import decode, smooth
-from counter.live.decoding import LabelDecoder, LiveDecoder, Smoother
+from counter.events.decoding import decode, smooth
+from counter.events.rules import EventRules
+from counter.events.streaming import LabelDecoder, LiveDecoder, Smoother
 from counter.timebase import Timebase
 
 # One frame is 0.1 s, so that durations below read as frames.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from band_levels import RATE_HZ, in_band_db
 
-from training.madebirds import SONGS, MadeBird, Soundscape, lay
+from training.demo.clips_and_recordings import SONGS, MadeBird, Soundscape, lay
 
 
 @pytest.mark.parametrize("snr_db", [-3.0, 8.0, 20.0])

@@ -12,9 +12,8 @@ import pytest
 import soundfile as sf
 from band_levels import RATE_HZ, cut, in_band_db
 
-from training import madesound
-from training.madebirds import KINDS
-from training.madesound import Call
+from training.demo import clips_and_recordings as madesound
+from training.demo.clips_and_recordings import KINDS, Call
 
 NUMBERS = {
     "n_sources": 6,

@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import refusal, rows_of
 
-from counter.cells import plain
-from counter.cli import mining
+from counter.cli import mine as mining
 from counter.cli.main import run
-from counter.config import EventRules
+from counter.events.rules import EventRules
 from counter.mining.candidates import (
     CONTEXT_S,
     EVENT,
@@ -25,9 +24,10 @@ from counter.mining.candidates import (
     Candidate,
     doubt,
     near_misses,
+    unlike,
 )
-from counter.mining.choice import LEAST_DOUBT, SHARES, Pool
-from counter.mining.sounds import unlike
+from counter.mining.selection import LEAST_DOUBT, SHARES, CandidatePool
+from counter.tables.csv import plain
 from counter.timebase import Timebase
 
 DURATION_S = 60.0
@@ -320,14 +320,14 @@ def candidate(number, *, score=0.5, sound=0.0, recording=None):
 class TestChoice:
     def test_sounds_that_are_alike_are_asked_about_once(self):
         kinds = [0.0] * 50 + [30.0] * 2 + [70.0]
-        pool = Pool(3, seed=1)
+        pool = CandidatePool(3, seed=1)
         pool.add({("frog", EVENT): [candidate(n, sound=s) for n, s in enumerate(kinds)]})
         assert {float(one.candidate.sound[0]) for one in pool.choose()} == {0.0, 30.0, 70.0}
 
     def test_of_sounds_that_are_alike_the_doubtful_one_is_taken(self):
         scores = [0.02, 0.5, 0.98, 0.9]
         every = [candidate(n, score=s, sound=100.0) for n, s in enumerate(scores)]
-        pool = Pool(2, seed=0)
+        pool = CandidatePool(2, seed=0)
         pool.add({("frog", NEAR_MISS): [candidate(9, score=0.4)], ("frog", EVENT): every})
         assert [one.candidate.score for one in pool.choose()] == [0.4, 0.5]
 
@@ -335,7 +335,7 @@ class TestChoice:
         rng = np.random.default_rng(0)
         one = [candidate(n, sound=rng.normal(), recording="loud") for n in range(40)]
         others = [candidate(n, sound=rng.normal()) for n in range(50, 54)]
-        pool = Pool(8, seed=0)
+        pool = CandidatePool(8, seed=0)
         pool.add({("frog", NEAR_MISS): one + others})
         chosen = [pick.candidate.recording for pick in pool.choose()]
         assert len(set(chosen)) >= 4
@@ -352,7 +352,7 @@ class TestChoice:
             ("frog", SURPRISE): some(200, 0.999),
         }
         for n, n_events in ((10, 6), (30, 22), (80, 38)):
-            pool = Pool(n, seed=0)
+            pool = CandidatePool(n, seed=0)
             pool.add(found)
             picks = pool.choose()
             assert len(picks) == n
@@ -369,7 +369,7 @@ class TestChoice:
             assert not certain or certain[0] > 30
 
     def test_one_sound_repeated_all_season_does_not_crowd_out_others(self):
-        pool = Pool(4, seed=0)
+        pool = CandidatePool(4, seed=0)
         for start in range(0, 1000, 10):
             found = [candidate(start + n, score=0.5) for n in range(10)]
             if start == 500:
@@ -378,7 +378,7 @@ class TestChoice:
         assert 40.0 in [one.candidate.sound[0] for one in pool.choose()]
 
     def test_what_is_held_is_bounded(self):
-        pool = Pool(2, seed=0)
+        pool = CandidatePool(2, seed=0)
         for start in range(0, 3000, 10):
             every = [candidate(start + n, score=0.4, sound=start + n) for n in range(10)]
             pool.add({("frog", NEAR_MISS): every, ("frog", SURPRISE): every})
@@ -388,4 +388,4 @@ class TestChoice:
         assert any(one.candidate is best for one in pool.choose())
 
     def test_nothing_gives_nothing(self):
-        assert Pool(3, seed=0).choose() == []
+        assert CandidatePool(3, seed=0).choose() == []

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes import rows_of
+from written_tables import write_manifest, write_tables
 
-from counter.cells import plain
 from counter.errors import OutputError
-from counter.output.manifest import Manifest, write_manifest
-from counter.output.names import MAX_NAME_BYTES, plot_names
-from counter.output.paths import OutputPaths, atomic_write, make_folders, plan, remove_old
-from counter.output.png import encode_png
-from counter.output.style import palette
-from counter.output.tables import write_events, write_results
+from counter.plots.canvas import palette
 from counter.records import FAILED, OK, TRUNCATED, Event, FileResult, Recording
+from counter.scanning.outputs import make_folders, plan_outputs, remove_old
+from counter.storage.atomic import atomic_write
+from counter.storage.png import encode_png
+from counter.tables.csv import plain
+from counter.tables.manifest import MAX_NAME_BYTES, Manifest, OutputPaths, plot_names
 
 BANDS = {"capuchinbird": (100.0, 1500.0), "piha": (400.0, 4000.0)}
 AWKWARD = [
@@ -34,6 +34,12 @@ AWKWARD = [
     " spaces around ",
     "запись/録音 Ærø.flac",
 ]
+
+
+EVENT_HEADER = (
+    "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,"
+    "start_time,start_utc,start_local,site"
+)
 
 
 def result(name: str, *labels: str, status: str = OK, scanned_s: float = 180.0) -> FileResult:
@@ -55,7 +61,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 class TestPlan:
     def test_everything_else_is_in_a_folder_of_the_same_name(self, tmp_path: Path) -> None:
-        paths = plan(tmp_path / "x" / "may.2.csv")
+        paths = plan_outputs(tmp_path / "x" / "may.2.csv")
         assert paths.results == tmp_path / "x" / "may.2.csv"
         assert paths.events == tmp_path / "x" / "may.2" / "events.csv"
         assert paths.manifest == tmp_path / "x" / "may.2" / "manifest.json"
@@ -63,7 +69,7 @@ class TestPlan:
         assert paths.overview == paths.plots / "overview.png"
 
     def test_makes_nothing(self, tmp_path: Path) -> None:
-        plan(tmp_path / "x" / "y.csv")
+        plan_outputs(tmp_path / "x" / "y.csv")
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ class TestPlan:
     def test_refuses_a_path_that_cannot_be(self, tmp_path: Path, name: str, words: str) -> None:
         (tmp_path / "file").write_text("x")
         with pytest.raises(OutputError, match=words) as caught:
-            plan(tmp_path / name)
+            plan_outputs(tmp_path / name)
         assert caught.value.exit_code == 2
         assert "\n" not in str(caught.value)
 
@@ -102,7 +108,7 @@ class TestPlan:
         other.parent.mkdir(exist_ok=True)
         other.write_text(text)
         with pytest.raises(OutputError) as caught:
-            plan(tmp_path / "r.csv")
+            plan_outputs(tmp_path / "r.csv")
         assert str(other) in caught.value.what
         assert caught.value.fix
         assert other.read_text() == text
@@ -110,30 +116,31 @@ class TestPlan:
     def test_a_folder_named_like_a_table_is_a_clash(self, tmp_path: Path) -> None:
         (tmp_path / "r" / "events.csv").mkdir(parents=True)
         with pytest.raises(OutputError, match=r"events\.csv"):
-            plan(tmp_path / "r.csv")
+            plan_outputs(tmp_path / "r.csv")
 
     @pytest.mark.parametrize("labels", [["capuchinbird"], ["capuchinbird", "piha"]])
     def test_results_of_an_earlier_scan_are_no_clash(
         self, tmp_path: Path, labels: list[str]
     ) -> None:
-        paths = plan(tmp_path / "r.csv")
+        paths = plan_outputs(tmp_path / "r.csv")
         make_folders(paths, plots=True)
-        write_results(paths.results, [result("a.wav")], labels)
-        write_events(paths.events, [], BANDS)
+        write_tables(paths.results, [result("a.wav")], labels, BANDS)
         write_manifest(paths.manifest, manifest())
-        assert plan(tmp_path / "r.csv") == paths
+        assert vars(plan_outputs(tmp_path / "r.csv")) == vars(paths)
 
     def test_an_empty_file_may_be_replaced(self, tmp_path: Path) -> None:
         (tmp_path / "r.csv").touch()
-        assert plan(tmp_path / "r.csv").results == tmp_path / "r.csv"
+        assert plan_outputs(tmp_path / "r.csv").results == tmp_path / "r.csv"
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+    @pytest.mark.skipif(
+        getattr(os, "geteuid", int)() == 0, reason="the superuser may write anywhere"
+    )
     @pytest.mark.parametrize("name", ["r.csv", "shut/r.csv", "shut/deeper/r.csv"])
     def test_a_folder_that_may_not_be_written(self, tmp_path: Path, name: str) -> None:
         for shut in (tmp_path / "r", tmp_path / "shut"):
             shut.mkdir(mode=0o500)
         with pytest.raises(OutputError, match="cannot write"):
-            plan(tmp_path / name)
+            plan_outputs(tmp_path / name)
 
 
 class TestFolders:
@@ -199,7 +206,7 @@ class TestAtomicWrite:
 class TestResults:
     def test_every_recording_has_a_row_in_order(self, tmp_path: Path) -> None:
         path = tmp_path / "r.csv"
-        write_results(
+        write_tables(
             path,
             [
                 result("b.wav", "capuchinbird", "capuchinbird"),
@@ -208,6 +215,7 @@ class TestResults:
                 result("cut.wav", "capuchinbird", status=TRUNCATED, scanned_s=90.0),
             ],
             ["capuchinbird"],
+            BANDS,
         )
         assert path.read_bytes().decode() == (
             "recording,calls,duration_s,scanned_s,calls_per_hour,status,message\n"
@@ -220,7 +228,7 @@ class TestResults:
     def test_several_labels_have_a_column_each(self, tmp_path: Path) -> None:
         path = tmp_path / "r.csv"
         found = [result("a.wav", "piha", "capuchinbird", "piha"), result("b.wav", status=FAILED)]
-        write_results(path, found, list(BANDS))
+        write_tables(path, found, list(BANDS), BANDS)
         table = pd.read_csv(path)
         columns = ["recording", "calls", "calls_capuchinbird", "calls_piha", "duration_s"]
         assert list(table.columns[:5]) == columns
@@ -229,13 +237,13 @@ class TestResults:
 
     def test_nothing_scanned_has_no_rate(self, tmp_path: Path) -> None:
         path = tmp_path / "r.csv"
-        write_results(path, [result("a.wav", status=TRUNCATED, scanned_s=0.0)], ["piha"])
+        write_tables(path, [result("a.wav", status=TRUNCATED, scanned_s=0.0)], ["piha"], BANDS)
         assert rows_of(path)[0]["calls"] == "0"
         assert rows_of(path)[0]["calls_per_hour"] == ""
 
     def test_awkward_names_come_back(self, tmp_path: Path) -> None:
         path = tmp_path / "r.csv"
-        write_results(path, [result(name) for name in AWKWARD], ["capuchinbird"])
+        write_tables(path, [result(name) for name in AWKWARD], ["capuchinbird"], BANDS)
         assert [row["recording"] for row in rows_of(path)] == AWKWARD
         assert pd.read_csv(path)["recording"].tolist() == AWKWARD
 
@@ -245,41 +253,39 @@ class TestResults:
         self, tmp_path_factory: pytest.TempPathFactory, names: list[str]
     ) -> None:
         path = tmp_path_factory.mktemp("names") / "r.csv"
-        write_results(path, [result(name) for name in names], ["capuchinbird"])
+        write_tables(path, [result(name) for name in names], ["capuchinbird"], BANDS)
         assert [plain(row["recording"]) for row in rows_of(path)] == names
 
     def test_a_name_that_is_no_text_is_escaped(self, tmp_path: Path) -> None:
         path = tmp_path / "r.csv"
-        write_results(path, [result(os.fsdecode(b"caf\xe9.wav"))], ["capuchinbird"])
+        write_tables(path, [result(os.fsdecode(b"caf\xe9.wav"))], ["capuchinbird"], BANDS)
         assert rows_of(path)[0]["recording"] == r"caf\udce9.wav"
 
 
 class TestEvents:
     def test_one_row_an_event_numbered_within_its_recording(self, tmp_path: Path) -> None:
-        path = tmp_path / "e.csv"
         found = [result("b.wav", "piha", "capuchinbird"), result("s.wav"), result("a.wav", "piha")]
-        write_events(path, found, BANDS)
-        assert path.read_bytes().decode() == (
-            "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,start_time,site\n"
-            "b.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0,,\n"
-            "b.wav,2,capuchinbird,10.000,14.000,11.062,0.9877,100.0,1500.0,,\n"
-            "a.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0,,\n"
+        paths = write_tables(tmp_path / "r.csv", found, list(BANDS), BANDS)
+        assert paths.events.read_bytes().decode() == (
+            f"{EVENT_HEADER}\n"
+            "b.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0,,,,\n"
+            "b.wav,2,capuchinbird,10.000,14.000,11.062,0.9877,100.0,1500.0,,,,\n"
+            "a.wav,1,piha,0.000,4.000,1.062,0.9877,400.0,4000.0,,,,\n"
         )
 
     def test_without_events_there_is_the_header(self, tmp_path: Path) -> None:
-        path = tmp_path / "e.csv"
-        write_events(path, [result("silent.wav")], BANDS)
-        assert path.read_text().splitlines() == [
-            "recording,event,label,start_s,end_s,peak_s,score,low_hz,high_hz,start_time,site"
-        ]
-        assert pd.read_csv(path).empty
+        paths = write_tables(tmp_path / "r.csv", [result("silent.wav")], list(BANDS), BANDS)
+        assert paths.events.read_text().splitlines() == [EVENT_HEADER]
+        assert pd.read_csv(paths.events).empty
 
     def test_the_same_events_give_the_same_bytes(self, tmp_path: Path) -> None:
         found = [result(awkward, "piha") for awkward in AWKWARD]
-        for copy in ("one", "two"):
-            write_events(tmp_path / copy, found, BANDS)
-        assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-        assert (tmp_path / "one").stat().st_size > 0
+        one, two = (
+            write_tables(tmp_path / name, found, list(BANDS), BANDS).events
+            for name in ("one.csv", "two.csv")
+        )
+        assert one.read_bytes() == two.read_bytes()
+        assert one.stat().st_size > 0
 
 
 def manifest(**changes: object) -> Manifest:

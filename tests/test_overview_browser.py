@@ -9,7 +9,7 @@ from bundles import MODEL_RATE_HZ, calls
 
 from counter.cli.main import run
 
-pytest.importorskip("streamlit", reason="streamlit is not installed")
+pytest.importorskip("uvicorn", reason="callcount[review] is not installed")
 
 EVIL = "Bog <script>document.title='bad'<!-- ![x](http:⁄⁄example.org⁄y.png)"
 MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
@@ -55,7 +55,7 @@ def opened(browser, site):
     page = context.new_page()
     with watched(page, site):
         page.goto(f"{site}/overview")
-        page.get_by_test_id("stMetric").first.wait_for()
+        page.locator(".tiles li").first.wait_for()
         yield page
     context.close()
 
@@ -65,44 +65,51 @@ def keep(page, name):
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 1000})
         page.wait_for_timeout(300)
-        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-        page.set_viewport_size({"width": width, "height": height})
-        page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        shot(page, f"{name}-{width}", full_page=False)
+        shot(page, f"{name}-{width}")
 
 
 def told(page, name):
     """The figure that stands under a name."""
-    figure = page.get_by_test_id("stMetric").filter(has_text=re.compile(f"^{re.escape(name)}"))
-    return figure.get_by_test_id("stMetricValue").inner_text()
+    figure = page.locator(".tiles li").filter(has_text=re.compile(rf"^\s*\d+ {re.escape(name)}"))
+    return figure.locator("strong").inner_text()
 
 
 def test_it_opens_with_figures_charts_and_a_map_and_names_are_text(opened):
     assert told(opened, "calls counted") == "18"
     assert told(opened, "recordings") == "12"
-    charts = opened.get_by_test_id("stVegaLiteChart").locator("canvas, svg")
-    sync_api.expect(charts).to_have_count(4)
-    by_site = opened.get_by_test_id("stDataFrame").filter(has_text="recordings")
-    sync_api.expect(by_site.locator("td").last).to_have_text("3")
+    # by day, by hour, heat maps of all and of each site, a map
+    sync_api.expect(opened.locator("figure svg")).to_have_count(7)
+    by_site = opened.get_by_role("table").filter(has=opened.get_by_text("recordings"))
+    sync_api.expect(by_site.locator("tbody tr").last.locator("td").nth(1)).to_have_text("4")
     cells = by_site.locator("td").all_text_contents()
     assert "None" not in cells
     assert "" in cells  # of so short recordings no minute was listened to
     keep(opened, "overview")
-    opened.get_by_role("combobox", name="Site").click()
-    opened.get_by_role("option", name=EVIL).click()
-    sync_api.expect(opened.get_by_role("combobox", name="Site")).to_have_value(EVIL)
+    # a table sorts by its numbers
+    calls = opened.locator("#recordings-rows th", has_text="calls").first
+    place = calls.evaluate("th => th.cellIndex") + 1
+    for numbers in ([3, 2, 1, 0], [0, 1, 2, 3]):
+        calls.get_by_role("button").click()
+        column = opened.locator(f"#recordings-rows td:nth-child({place})").all_text_contents()
+        assert [int(one) for one in column] == [n for n in numbers for _ in range(3)]
+    site = opened.get_by_role("combobox", name="Site")
+    site.select_option(EVIL)
+    opened.wait_for_url("**/overview?site=*")
+    sync_api.expect(site.locator("option:checked")).to_have_text(EVIL)
+    sync_api.expect(opened.locator("figure svg")).to_have_count(4)
     assert opened.title() != "bad"
 
 
 def test_an_upload_is_counted_and_a_broken_one_told(opened, tmp_path):
     sound = write(tmp_path / "mine_*x*.wav", calls(9.0, (1.0, 5.0)), MODEL_RATE_HZ)
-    opened.get_by_role("tab", name="Try the model").click()
+    opened.get_by_role("link", name="Try the model").click()
     given = opened.locator("input[type=file]")
     given.set_input_files(sound)
     opened.get_by_text("calls in mine_*x*.wav").wait_for()
     assert told(opened, "calls in mine_*x*.wav") == "2"
-    opened.get_by_test_id("stImage").locator("img").wait_for()
+    opened.locator("#file img").wait_for()
+    opened.locator("#file audio").wait_for()
     keep(opened, "overview-upload")
     (tmp_path / "broken.wav").write_text("no sound")
     given.set_input_files(tmp_path / "broken.wav")
@@ -110,11 +117,11 @@ def test_an_upload_is_counted_and_a_broken_one_told(opened, tmp_path):
 
 
 def test_a_microphone_is_heard(opened):
-    opened.get_by_role("tab", name="Try the model").click()
+    opened.get_by_role("link", name="Try the model").click()
     opened.get_by_role("button", name="Record", exact=True).click()
     opened.wait_for_timeout(4500)
     opened.get_by_role("button", name="Stop recording").click()
     opened.get_by_text("calls in microphone").wait_for()
     assert 1 <= int(told(opened, "calls in microphone")) <= 3
-    opened.get_by_test_id("stImage").locator("img").wait_for()
+    opened.locator("#microphone img").wait_for()
     keep(opened, "overview-microphone")

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counter.picture import COLUMN_S, DB_PER_LEVEL, FLOOR_DB, MAX_COLUMNS, N_ROWS, PictureMaker
+from counter.plots.spectrogram import (
+    COLUMN_S,
+    DB_PER_LEVEL,
+    FLOOR_DB,
+    MAX_COLUMNS,
+    N_ROWS,
+    PictureMaker,
+)
 
 RATE_HZ = 16000
 NO_SCORES = np.zeros((0, 1), dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,17 +16,19 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from counter.output.canvas import Box
-from counter.output.layout import HEADER, PANEL_LEFT, PANEL_WIDTH, WIDTH, layout_for
-from counter.output.overview import MAX_BARS, draw_overview
-from counter.output.plots import PlotSettings, RecordingPlotter
-from counter.output.style import EMPTY, N_SHADES, SCORE, label_ink, palette
+import counter
+from counter.plots.canvas import EMPTY, N_SHADES, SCORE, Box, label_ink, palette
+from counter.plots.counts_plot import MAX_BARS, draw_overview
+from counter.plots.layout import HEADER, PANEL_LEFT, PANEL_WIDTH, WIDTH, layout_for
+from counter.plots.recording_plot import PlotSettings, RecordingPlotter
 from counter.records import FAILED, OK, TRUNCATED, Event, FileResult, Picture, Recording
 
 BANDS = {"capuchinbird": (500.0, 1500.0), "piha": (2000.0, 4000.0)}
 SETTINGS = PlotSettings(BANDS, threshold=0.5, freq_max_hz=8000.0)
 ONE_LABEL = PlotSettings({"capuchinbird": (500.0, 1500.0)}, threshold=0.5, freq_max_hz=8000.0)
 CALL_S = 4.0
+# Of the overview: height of a recording's row, and what is below the last one.
+ROW_PX, MARGIN_PX = 30, 24
 
 
 def recording(
@@ -266,19 +269,31 @@ class TestThreads:
             alone.draw(result, single)
             assert (pixels_of(threaded) == pixels_of(single)).all()
 
-    def test_matplotlib_is_not_imported(self, tmp_path: Path) -> None:
+    def test_matplotlib_is_imported_for_pictures_of_the_whole_alone(self, tmp_path: Path) -> None:
         code = (
             "import sys\n"
-            "import counter.output.plots, counter.output.overview, counter.output.tables\n"
-            "assert 'PIL' not in sys.modules\n"
             "from pathlib import Path\n"
-            "counter.output.overview.draw_overview(Path(sys.argv[1]), [], ['a'])\n"
-            "assert 'PIL' in sys.modules\n"
+            "import test_plots, counter.plots.season_plot\n"
             "assert 'matplotlib' not in sys.modules and 'pandas' not in sys.modules\n"
+            "test_plots.drawn(test_plots.recording(5.0), Path(sys.argv[1]))\n"
+            "assert 'matplotlib' not in sys.modules and 'pandas' not in sys.modules\n"
+            "test_plots.draw_overview(Path(sys.argv[1]) / 'o.png', [], ['a'])\n"
+            "assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules\n"
+            "assert not {'pandas', 'scipy', 'tensorflow'} & set(sys.modules)\n"
         )
-        target = tmp_path / "o.png"
-        subprocess.run([sys.executable, "-c", code, str(target)], check=True)
-        assert target.exists()
+        here = Path(__file__).parent
+        roots = [str(here), str(Path(counter.__file__).parents[1])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(roots)}
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=environment)
+        assert (tmp_path / "plot.png").exists()
+        assert (tmp_path / "o.png").exists()
+
+    def test_importing_the_plots_loads_no_library_that_draws(self) -> None:
+        rooms = ("season_plot", "counts_plot", "recording_plot", "clip_plot", "evaluation_plot")
+        code = f"import sys, {', '.join('counter.plots.' + name for name in rooms)}\n"
+        code += "assert not {'PIL', 'matplotlib', 'pandas'} & set(sys.modules)"
+        environment = {**os.environ, "PYTHONPATH": str(Path(counter.__file__).parents[1])}
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
 class TestLayout:
@@ -347,19 +362,27 @@ class TestOverview:
         events = tuple(Event(label, i, i + 1, i, 0.9) for i in range(calls))
         return FileResult(Recording(name, name), status, "", 180.0, 180.0, events)
 
-    def bars(self, path: Path) -> list[int]:
-        """Widths of the bars of the first column, from above, 0 without one."""
-        pixels = pixels_of(path)[132:-24]
-        bar = is_ink(pixels, label_ink(0))
-        return [int(bar[y].sum()) for y in range(15, len(bar), 30)]
+    def rows(self, path: Path, n_rows: int) -> list[NDArray[np.bool_]]:
+        """Where the bars of one label are, for each recording from above, one column of them."""
+        pixels = pixels_of(path)
+        # the first row begins under the axis, the last one ends above the margin
+        height = ROW_PX * n_rows
+        bottom = pixels.shape[0] - MARGIN_PX
+        bar = is_ink(pixels, label_ink(0))[bottom - height : bottom]
+        return [bar[top + ROW_PX // 2] for top in range(0, height, ROW_PX)]
+
+    def bars(self, path: Path, n_rows: int) -> list[int]:
+        """Widths of the bars from above, 0 without one."""
+        return [int(row.sum()) for row in self.rows(path, n_rows)]
 
     def test_bars_are_as_long_as_the_counts_in_name_order(self, tmp_path: Path) -> None:
         path = tmp_path / "o.png"
         results = [self.counted("c", 8), self.counted("a", 2), self.counted("b", 0)]
         draw_overview(path, results, ["piha"])
-        first, second, third = self.bars(path)
+        first, second, third = self.bars(path, 3)
         assert second == 0
         assert third == pytest.approx(4 * first, abs=4)
+        assert first > 100
 
     def test_a_failed_recording_is_marked_without_a_bar(self, tmp_path: Path) -> None:
         path = tmp_path / "o.png"
@@ -367,15 +390,17 @@ class TestOverview:
         pixels = pixels_of(path)
         warning = (pixels == (0xD5, 0x5E, 0x00)).all(axis=2)
         [(top, bottom)] = spans(warning.any(axis=1))
-        assert 132 + 30 <= top < bottom <= 132 + 60
-        assert self.bars(path)[1] == 0
+        end = pixels.shape[0] - MARGIN_PX
+        assert end - ROW_PX <= top < bottom <= end
+        assert self.bars(path, 2)[1] == 0
 
     def test_labels_are_stacked(self, tmp_path: Path) -> None:
         path = tmp_path / "o.png"
         events = self.counted("a", 3).events + self.counted("a", 1, label="capuchinbird").events
         result = FileResult(Recording("a", "a"), OK, "", 9.0, 9.0, events)
         draw_overview(path, [result], ["piha", "capuchinbird"])
-        row = pixels_of(path)[132 + 15][None]
+        pixels = pixels_of(path)
+        row = pixels[pixels.shape[0] - MARGIN_PX - ROW_PX // 2][None]
         widths = [int(is_ink(row, label_ink(number)).sum()) for number in (0, 1)]
         assert widths[0] == pytest.approx(3 * widths[1], abs=3)
 
@@ -394,4 +419,4 @@ class TestOverview:
         path = tmp_path / "o.png"
         for results in ([], [self.counted("a", 0)]):
             draw_overview(path, results, ["piha"])
-            assert sum(self.bars(path)) == 0
+            assert sum(self.bars(path, 1)) == 0

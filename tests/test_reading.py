@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from written_tables import write_manifest, write_tables
 
-from counter.config import EventRules
 from counter.errors import CallcountError
-from counter.output.manifest import Manifest, write_manifest
-from counter.output.reading import read_results
-from counter.output.tables import write_events, write_results
+from counter.events.rules import EventRules
 from counter.records import FAILED, OK, TRUNCATED, Event, FileResult, Recording
+from counter.tables import columns
+from counter.tables.manifest import Manifest
+from counter.tables.results import read_results
 
 NAMES = ['a, "b".wav', "two\nlines.wav", "NA", "001", "запись/録音.flac"]
 
@@ -46,11 +47,8 @@ def results_of(labels):
 def scanned(tmp_path):
     def leave(labels=("wren",), **changes):
         results = results_of(labels)
-        (tmp_path / "r").mkdir(exist_ok=True)
-        write_results(tmp_path / "r.csv", results, labels)
-        write_events(
-            tmp_path / "r" / "events.csv", results, {label: (1.0, 2.0) for label in labels}
-        )
+        bands = {label: (1.0, 2.0) for label in labels}
+        write_tables(tmp_path / "r.csv", results, labels, bands)
         facts = {
             "command": ("callcount",),
             "versions": {},
@@ -72,6 +70,12 @@ def scanned(tmp_path):
     return leave
 
 
+def test_a_scan_from_before_a_column_was_added_is_read(scanned, monkeypatch):
+    path = scanned()
+    monkeypatch.setitem(columns.RESULT_COLUMNS, "of_a_later_version", "what it says")
+    assert [one.calls for one in read_results(path).recordings] == [2, 0, 1, None, 1]
+
+
 @pytest.mark.parametrize("labels", [("wren",), ("wren", "robin")])
 def test_what_was_written_comes_back(scanned, labels):
     found = read_results(scanned(labels))
@@ -91,11 +95,10 @@ def test_what_was_written_comes_back(scanned, labels):
 def test_a_scan_without_any_event_is_read(scanned):
     path = scanned()
     results = [FileResult(Recording("a", "a"), OK, "", 1.0, 1.0)]
-    write_results(path, results, ["wren"])
-    write_events(path.parent / "r" / "events.csv", results, {})
+    write_tables(path, results, ["wren"], {})
     found = read_results(path)
     assert found.events_of(0) == ()
-    assert len(found.events.start_s) == 0
+    assert len(found.event_table.start_s) == 0
 
 
 def test_results_of_an_earlier_callcount_name_no_paths(scanned):

@@ -14,7 +14,7 @@ from outcomes import refusal, rows_of
 from counter.bundle import read_bundle
 from counter.cli.main import run
 from counter.config import read_yaml, validate
-from training.settings import TrainSettings
+from training.settings.train_settings import TrainSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 NAMES = sorted(path.stem for path in CONFIGS.glob("*.yaml") if path.stem != "default")
@@ -69,9 +69,10 @@ def few():
 
 
 def test_there_is_a_recipe_for_every_front_end_and_network():
-    from training.settings import FrontEndSettings, WindowNetworkSettings
-    from training.windowfronts import WINDOW_FRONT_ENDS
-    from training.windownets import WINDOW_NETWORKS
+    from training.models.networks import WINDOW_NETWORKS
+    from training.models.window_front_ends import WINDOW_FRONT_ENDS
+    from training.settings.front_end_settings import FrontEndSettings
+    from training.settings.network_settings import WindowNetworkSettings
 
     every = [settings_of(name) for name in NAMES]
     kinds = {one.kind for settings in every for one in settings.models.values()}
@@ -153,8 +154,8 @@ def test_a_recipe_trains_and_scans(name, tmp_path, monkeypatch, capsys):
 
 
 def test_the_same_seed_trains_the_same_windows_twice():
-    from training.clipset import Clip, ClipSet
-    from training.fitting import fit
+    from training.data.clip_set import Clip, ClipSet
+    from training.fit.fit_by_kind import fit
 
     settings = settings_of("speech-song-mel")
     few_steps = settings.fit.model_copy(

@@ -14,10 +14,10 @@ from outcomes import refusal, rows_of
 from servers import Web, sftp_server
 
 from benchmarks.s3server import s3_server
-from counter.audio import MonoStream, probe
+from counter.audio.stream import MonoStream, probe
 from counter.cli.main import run
 from counter.errors import AudioError
-from counter.files import find_recordings
+from counter.storage.inputs import find_recordings
 
 fsspec = pytest.importorskip("fsspec", reason="needs callcount[cloud]")
 pytest.importorskip("aiohttp", reason="needs callcount[cloud]")
@@ -111,7 +111,7 @@ def web(tmp_path):
 @pytest.fixture
 def quick(monkeypatch):
     """No waiting before another try."""
-    monkeypatch.setattr("counter.remote.sources.WAITS_S", (0.0, 0.01, 0.02))
+    monkeypatch.setattr("counter.storage.filesystems.WAITS_S", (0.0, 0.01, 0.02))
 
 
 def heard(path, rate_hz=16000):
@@ -278,7 +278,7 @@ def test_a_child_process_listens_whatever_its_parent_did(sounds, web, method):
 PEAK = """
 import sys
 from pathlib import Path
-from counter.audio import MonoStream
+from counter.audio.stream import MonoStream
 with MonoStream(sys.argv[1], 16000) as stream:
     for block in stream:
         pass
@@ -326,7 +326,7 @@ def test_a_server_that_dies_in_the_middle_is_no_end_of_the_file(
     sounds, web, quick, name, how, monkeypatch
 ):
     web.folder = sounds
-    monkeypatch.setattr("counter.remote.reading.BLOCK_BYTES", 20_000)
+    monkeypatch.setattr("counter.storage.reader.BLOCK_BYTES", 20_000)
     web.refuse = lambda handler: how if "=0-" not in handler.headers.get("Range", "") else None
     with pytest.raises(AudioError, match="^cannot be read: ") as told:
         heard(f"{web.url}/{name}")

@@ -15,9 +15,9 @@ from matplotlib import image
 from report_data import FILES, FILES_OF_RULES, ODD, bare_data, clips, full_data
 
 from counter.errors import OutputError
-from training import pictures
-from training.metrics import classification_report, plain_text, spread_over_sources
-from training.report import split_reports, write_report
+from training.report import training_plots as pictures
+from training.report.training_report import split_reports, write_report
+from training.validation.clip_metrics import classification_report, plain_text, spread_over_sources
 
 
 @pytest.fixture(scope="module")

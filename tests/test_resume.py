@@ -19,7 +19,7 @@ from seasons import season_scanner, write_season
 
 import counter
 from counter.cli.main import run
-from counter.output.scores import read_scores
+from counter.tables.scores import read_scores
 
 N = 24
 ROOT = Path(counter.__file__).parents[1]
@@ -210,7 +210,8 @@ class TestStopped:
         assert files_of("other.csv") == files_of("r.csv")
 
     def test_two_scans_do_not_write_to_one_place(self, scan, season, tone_bundle, capsys):
-        from counter.output.paths import OutputPaths, locked, make_folders
+        from counter.scanning.outputs import locked, make_folders
+        from counter.tables.manifest import OutputPaths
 
         paths = OutputPaths(Path("r.csv"))
         make_folders(paths, plots=False)

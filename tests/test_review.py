@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import re
 import shutil
+import socket
 import sqlite3
+import tempfile
 import threading
 import time
 import tracemalloc
@@ -17,28 +20,34 @@ import soundfile as sf
 import yaml
 from audio_files import write
 from bundles import MODEL_RATE_HZ, calls
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from outcomes import refusal, rows_of
 
-from counter.annotations import read_annotations
 from counter.bundle import read_bundle
 from counter.cli.main import run
-from counter.cli.seasons import files_at
 from counter.errors import OutputError
-from counter.output.minetable import read_plan as read_mined
-from counter.output.reading import read_results
-from counter.output.review import read_review
-from counter.output.sampletable import read_plan as read_sample
-from counter.report.media import Cutting
-from counter.report.season import read_bands, read_places
-from counter.review.agreement import agreements
-from counter.review.cutting import ItemCutter
-from counter.review.desk import Bench, Desk
-from counter.review.gate import is_loopback
-from counter.review.material import Material
-from counter.review.message import message
-from counter.review.queue import (
+from counter.estimation.sample_table import read_plan as read_sample
+from counter.estimation.stretches import files_at
+from counter.formats.annotations import read_annotations
+from counter.mining.mine_table import read_plan as read_mined
+from counter.mining.mine_table import read_review
+from counter.report.event_media import Cutting
+from counter.review.answers import (
+    COUNTED,
+    NO,
+    OTHER,
+    UNSURE,
+    YES,
+    Answer,
+    Judgement,
+    Key,
+    Store,
+    agreements,
+)
+from counter.review.item_media import ItemCutter, ReadyMedia
+from counter.review.pages import review_app
+from counter.review.questions import (
     ALL,
     BEST,
     BY_CHANCE,
@@ -46,15 +55,18 @@ from counter.review.queue import (
     Items,
     Walk,
     Wish,
+    clip_items,
+    event_items,
     line_up,
     own_answers,
+    stretch_items,
 )
-from counter.review.shelf import Shelf
-from counter.review.sources import clip_items, event_items, stretch_items
-from counter.review.store import COUNTED, NO, OTHER, UNSURE, YES, Answer, Key, Said, Store
-from counter.review.visit import Visit
-from training.clips import BACKGROUND, read_clips
-from training.settings import ClipSettings
+from counter.review.server import is_loopback
+from counter.review.session import ReviewSession, ReviewTask
+from counter.tables.results import read_results
+from training.data.clip_set import BACKGROUND
+from training.data.clip_sources import read_clips
+from training.settings.train_settings import ClipSettings
 
 EVIL = "<script>alert(1)<!-- \"&'.wav"
 TONES_S = {
@@ -96,35 +108,37 @@ def work(scanned, tmp_path):
 
 def items_of(folder, kind="event"):
     results = read_results(folder / "r.csv")
-    places = read_places(results)
+    origins = results.origins
     if kind == "stretch":
-        return stretch_items(read_sample(folder / "s" / "sample.csv"), folder / "s", places)
+        return stretch_items(read_sample(folder / "s" / "sample.csv"), folder / "s", origins)
     if kind == "clip":
-        return clip_items(read_mined(folder / "m"), folder / "m", places)
-    return event_items(results, places)
+        return clip_items(read_mined(folder / "m"), folder / "m", origins)
+    return event_items(results)
 
 
 def nothing_cut(rows):
     return iter([dict.fromkeys(rows, "not cut in this test")])
 
 
-def bench_of(folder, kind="event"):
-    return Bench(
+def task_of(folder, kind="event", **changed):
+    made = ReviewTask(
         items=items_of(folder, kind),
-        shelf=Shelf(nothing_cut),
+        media=ReadyMedia(nothing_cut),
         store=Store(folder / "r" / "review.sqlite"),
         labels=("tone",),
         is_free=kind != "clip",
         bands={"tone": (200.0, 3000.0)},
+        origins={},
     )
+    return replace(made, **changed)
 
 
 def answer_all(folder, reviewer, says, kind="event"):
     """One person's answers to all, as the page sends them; ``says`` is asked about each item."""
-    visit = Visit(bench_of(folder, kind), reviewer, Wish(answer=ALL))
+    visit = ReviewSession(task_of(folder, kind), reviewer, Wish(answer=ALL))
     while (row := visit.walk.row) is not None:
-        visit.take({"seq": visit.shown, **says(visit.bench.items.item(row))})
-    visit.bench.store.close()
+        visit.take({"seq": visit.shown, **says(visit.task.items.item(row))})
+    visit.task.store.close()
     return visit
 
 
@@ -146,7 +160,7 @@ class TestStore:
     def test_an_answer_is_on_the_disk_when_it_was_given(self, tmp_path):
         store = Store(tmp_path / "review.sqlite")
         before = datetime.now(timezone.utc)
-        store.add(key(1), Said(YES), "ann")
+        store.add(key(1), Judgement(YES), "ann")
         # another process, while the first holds the file
         with sqlite3.connect(tmp_path / "review.sqlite") as db:
             ((recording, who, when, verdict),) = db.execute(
@@ -160,13 +174,13 @@ class TestStore:
 
     def test_the_newest_counts_and_the_earlier_ones_stay(self, tmp_path):
         store = Store(tmp_path / "review.sqlite")
-        store.add(key(1), Said(YES), "ann")
-        store.add(key(1), Said(NO), "ben")
-        store.add(key(1), Said(OTHER, "toad"), "ann")
-        store.add(Key("stretch", "a.wav", "tone", 0, 10), Said(COUNTED, calls=3), "ann")
-        assert [one.said.text for one in store.newest("event")] == ["no", "other: toad"]
-        assert [one.said.text for one in store.every("event")] == ["yes", "no", "other: toad"]
-        assert [one.said.text for one in store.newest("stretch")] == ["3"]
+        store.add(key(1), Judgement(YES), "ann")
+        store.add(key(1), Judgement(NO), "ben")
+        store.add(key(1), Judgement(OTHER, "toad"), "ann")
+        store.add(Key("stretch", "a.wav", "tone", 0, 10), Judgement(COUNTED, calls=3), "ann")
+        assert [one.judgement.text for one in store.newest("event")] == ["no", "other: toad"]
+        assert [one.judgement.text for one in store.every("event")] == ["yes", "no", "other: toad"]
+        assert [one.judgement.text for one in store.newest("stretch")] == ["3"]
         store.close()
         again = Store(tmp_path / "review.sqlite")
         assert again.reviewers() == ["ann", "ben"]
@@ -176,7 +190,7 @@ class TestStore:
         store = Store(tmp_path / "review.sqlite")
         workers = [
             threading.Thread(
-                target=lambda who=who: [store.add(key(n), Said(YES), who) for n in range(20)]
+                target=lambda who=who: [store.add(key(n), Judgement(YES), who) for n in range(20)]
             )
             for who in "abcd"
         ]
@@ -215,7 +229,7 @@ class TestQueue:
         bog = line_up(items, {}, Wish(sites=("Bog",)))
         assert {items.item(int(row)).site for row in bog} == {"Bog"}
         assert len(bog) == 4
-        own = {int(bog[0]): Said(YES), int(bog[1]): Said(UNSURE)}
+        own = {int(bog[0]): Judgement(YES), int(bog[1]): Judgement(UNSURE)}
         assert len(line_up(items, own, Wish())) == len(items) - 2
         assert line_up(items, own, Wish(answer=UNSURE)).tolist() == [bog[1]]
         assert len(line_up(items, own, Wish(answer=ALL))) == len(items)
@@ -233,7 +247,7 @@ class TestQueue:
         drawn = line_up(items, {}, Wish(order=BY_CHANCE))
         assert sorted(drawn) == list(range(len(items)))
         # what was answered leaves the others in their order
-        left = line_up(items, {int(drawn[2]): Said(YES)}, Wish(order=BY_CHANCE))
+        left = line_up(items, {int(drawn[2]): Judgement(YES)}, Wish(order=BY_CHANCE))
         assert left.tolist() == [row for row in drawn if row != drawn[2]]
 
     @given(st.lists(st.sampled_from(["answer", "back"]), max_size=40), st.integers(0, 8))
@@ -272,7 +286,9 @@ class TestQueue:
             score=rng.random(n),
             site_of=("here", "there") * 2500,
         )
-        answers = [Answer(items.item(row).key, Said(YES), "ann", "") for row in range(0, n, 1000)]
+        answers = [
+            Answer(items.item(row).key, Judgement(YES), "ann", "") for row in range(0, n, 1000)
+        ]
         began_s = time.perf_counter()
         own = own_answers(items, answers, "ann")
         line = line_up(items, own, Wish(sites=("here",), scores=(0.5, 1.0), order=DOUBTFUL))
@@ -286,7 +302,7 @@ class TestQueue:
         assert took_s < 20  # 1 s on a machine that does nothing else
 
 
-class TestShelf:
+class TestReadyMedia:
     def test_what_comes_next_is_ready_before_it_is_asked_for(self):
         cut = []
 
@@ -295,36 +311,36 @@ class TestShelf:
                 cut.append((threading.current_thread().name, row))
                 yield {row: f"cut {row}"}
 
-        shelf = Shelf(cutter)
-        shelf.prepare([1, 2, 3])
+        media = ReadyMedia(cutter)
+        media.prepare([1, 2, 3])
         for _ in range(200):
-            if all(shelf.ready(row) for row in (1, 2, 3)):
+            if all(media.ready(row) for row in (1, 2, 3)):
                 break
             time.sleep(0.01)
-        assert [shelf.get(row) for row in (1, 2, 3)] == ["cut 1", "cut 2", "cut 3"]
-        assert cut == [("shelf", 1), ("shelf", 2), ("shelf", 3)]
-        assert shelf.get(9) == "cut 9"
+        assert [media.get(row) for row in (1, 2, 3)] == ["cut 1", "cut 2", "cut 3"]
+        assert cut == [("item media", 1), ("item media", 2), ("item media", 3)]
+        assert media.get(9) == "cut 9"
         assert cut[-1] == (threading.current_thread().name, 9)
 
     def test_it_holds_few(self):
-        shelf = Shelf(lambda rows: iter([{row: _cutting(3_000_000) for row in rows}]))
+        media = ReadyMedia(lambda rows: iter([{row: _cutting(3_000_000) for row in rows}]))
         for row in range(60):
-            shelf.get(row)
-        held = sum(shelf.ready(row) is not None for row in range(60))
+            media.get(row)
+        held = sum(media.ready(row) is not None for row in range(60))
         assert 10 < held <= 64e6 / 3e6
-        shelf = Shelf(lambda rows: iter([{row: _cutting(10) for row in rows}]))
+        media = ReadyMedia(lambda rows: iter([{row: _cutting(10) for row in rows}]))
         for row in range(500):
-            shelf.get(row)
-        assert sum(shelf.ready(row) is not None for row in range(500)) <= 64
+            media.get(row)
+        assert sum(media.ready(row) is not None for row in range(500)) <= 64
 
 
 def _cutting(n_bytes):
     return Cutting(bytes(n_bytes), b"", 0.0, 1.0, 4000.0, None, 1)
 
 
-class TestVisit:
+class TestSession:
     def test_only_an_answer_to_what_is_shown_is_taken(self, work):
-        visit = Visit(bench_of(work), "ann", Wish())
+        visit = ReviewSession(task_of(work), "ann", Wish())
         good = {"seq": visit.shown, "verdict": YES}
         for bad in (
             None,
@@ -336,36 +352,36 @@ class TestVisit:
             {"seq": visit.shown, "verdict": COUNTED, "calls": 2},
         ):
             visit.take(bad)
-        assert visit.bench.store.every("event") == []
+        assert visit.task.store.every("event") == []
         visit.take(good)
         visit.take(good)  # it came twice
-        assert len(visit.bench.store.every("event")) == 1
+        assert len(visit.task.store.every("event")) == 1
 
     @pytest.mark.parametrize("calls", [-1, 1.5, "2", None, 10_000])
     def test_a_number_of_calls_is_whole_and_sane(self, work, calls):
-        visit = Visit(bench_of(work, "stretch"), "ann", Wish())
+        visit = ReviewSession(task_of(work, "stretch"), "ann", Wish())
         visit.take({"seq": visit.shown, "verdict": COUNTED, "calls": calls})
         visit.take({"seq": visit.shown, "verdict": YES})
-        assert visit.bench.store.every("stretch") == []
+        assert visit.task.store.every("stretch") == []
 
     def test_mined_clips_are_of_the_labels_that_are_trained_on(self, work):
-        visit = Visit(bench_of(work, "clip"), "ann", Wish())
+        visit = ReviewSession(task_of(work, "clip"), "ann", Wish())
         visit.take({"seq": visit.shown, "verdict": OTHER, "other": "toad"})
-        assert visit.bench.store.every("clip") == []
+        assert visit.task.store.every("clip") == []
 
     def test_closing_and_coming_back(self, work):
-        first = Visit(bench_of(work), "ann", Wish())
+        first = ReviewSession(task_of(work), "ann", Wish())
         for verdict in (YES, NO, UNSURE):
             first.take({"seq": first.shown, "verdict": verdict})
-        again = Visit(bench_of(work), "ann", Wish())
+        again = ReviewSession(task_of(work), "ann", Wish())
         assert again.walk.row == first.walk.row
         assert again.own == first.own
-        assert Visit(bench_of(work), "ben", Wish()).walk.row == 0
+        assert ReviewSession(task_of(work), "ben", Wish()).walk.row == 0
 
     def test_time_left_is_told_once_there_is_a_pace(self, work, monkeypatch):
         now_s = iter(range(0, 1000, 7))
-        monkeypatch.setattr("counter.review.visit.time.monotonic", lambda: float(next(now_s)))
-        visit = Visit(bench_of(work), "ann", Wish())
+        monkeypatch.setattr("counter.review.session.time.monotonic", lambda: float(next(now_s)))
+        visit = ReviewSession(task_of(work), "ann", Wish())
         for _ in range(5):
             visit.take({"seq": visit.shown, "verdict": YES})
             assert visit.left_s is None
@@ -377,68 +393,241 @@ class TestPage:
     """What stands around an item: how far one is, and what one wants to see."""
 
     @pytest.fixture
-    def page(self, work, page_of):
+    def page(self, work, visit_of):
         items = replace(
             items_of(work),
             labels=("tone", "toad"),
             label=np.arange(7) % 2,
             score=np.linspace(0.3, 0.9, 7),
         )
+        task = task_of(work, items=items)
         results = read_results(work / "r.csv")
-        material = Material(results, read_places(results), read_bands(results), {})
-        desk = Desk("r", material, replace(bench_of(work), items=items), "ann", "")
+        return visit_of(review_app("r", results, task, reviewer="ann", token=""))
 
-        def app(desk):
-            from counter.review.page import show
+    def begin(self, page, reviewer="ann", **wish):
+        reply = page.post("/session", {"reviewer": reviewer, "wish": wish})
+        assert reply.status == 200
+        return reply.data
 
-            show(desk)
-
-        return page_of(app, desk)
-
-    def told(self, page):
-        page.run()
-        assert not page.exception
-        return page.get("progress")[0].proto.text
+    def told(self, page, reviewer="ann", **wish):
+        return self.begin(page, reviewer, **wish)["progress"]
 
     def test_it_asks_what_is_wanted_and_tells_what_and_how_long_is_left(self, page, monkeypatch):
         assert self.told(page) == "0 of 7 answered, 7 left here"
-        known = {one.label: one.options for one in page.multiselect}
-        assert known == {"Sites": ["Bog", "Ridge"], "Labels": ["tone", "toad"]}
-        page.multiselect[0].set_value(["Ridge"])
-        assert self.told(page) == "0 of 7 answered, 2 left here"
-        page.multiselect[0].set_value([])
-        page.multiselect[1].set_value(["toad"])
-        assert self.told(page) == "0 of 7 answered, 3 left here"
-        page.multiselect[1].set_value([])
-        page.slider[0].set_range(0.55, 0.75)
-        assert self.told(page) == "0 of 7 answered, 2 left here"
-        page.slider[0].set_range(0.0, 1.0)
+        html = page.get("/").text
+        boxes = re.findall(r'<input type="checkbox" name="(\w+)" value="(\w+)"', html)
+        known = {
+            legend: [v for n, v in boxes if n == legend.lower()]
+            for legend in re.findall(r"<legend>(\w+)<", html)
+        }
+        assert known == {"Sites": ["Bog", "Ridge"], "Labels": ["tone", "toad"], "Scores": []}
+        assert 'value="ann"' in html
+        assert self.told(page, sites=["Ridge"]) == "0 of 7 answered, 2 left here"
+        assert self.told(page, labels=["toad"]) == "0 of 7 answered, 3 left here"
+        assert self.told(page, scores=[0.55, 0.75]) == "0 of 7 answered, 2 left here"
         clock = SimpleNamespace(monotonic=iter(range(0, 1000, 90)).__next__)
-        monkeypatch.setattr("counter.review.visit.time", clock)
-        assert "about" not in self.told(page)
-        visit = page.session_state["visit"]
+        monkeypatch.setattr("counter.review.session.time", clock)
+        now = self.begin(page)
+        assert "about" not in now["progress"]
+        session = now["session"]
         for _ in range(6):
-            visit.take({"seq": visit.shown, "verdict": YES})
-        assert self.told(page) == "6 of 7 answered, 1 left here, about 2 min"
-        page.text_input[0].set_value("ben")
-        assert self.told(page) == "0 of 7 answered, 7 left here"
+            reply = page.post("/answer", {"session": session, "seq": now["seq"], "verdict": YES})
+            now = reply.data
+        assert now["progress"] == "6 of 7 answered, 1 left here, about 2 min"
+        assert self.told(page, "ben") == "0 of 7 answered, 7 left here"
+
+    def test_the_end_is_told_and_left_by_back(self, page):
+        now = self.begin(page, scores=[0.9, 1.0])
+        assert now["item"]["row"] == 6
+        answer = {"session": now["session"], "seq": now["seq"]}
+        end = page.post("/answer", {**answer, "verdict": NO}).data
+        assert (end["item"], end["end"]) == (None, "Nothing is left here.")
+        back = page.post("/answer", {**answer, "seq": end["seq"], "verdict": "back"}).data
+        assert (back["item"]["row"], back["item"]["answered"]) == (6, "no")
+        assert self.begin(page, scores=[0.95, 1.0])["end"] == "Nothing to show here."
+
+    def test_two_sessions_of_two_persons_do_not_disturb_each_other(self, page):
+        ann, ben = self.begin(page), self.begin(page, "ben")
+        for now, verdict in ((ann, YES), (ben, NO)):
+            given = {"session": now["session"], "seq": now["seq"], "verdict": verdict}
+            assert page.post("/answer", given).data["progress"].startswith("1 of 7")
+        assert page.get("/agreement").text.count("<tr>") == 2
+        assert "0 (0 %)" in page.get("/agreement").text
+
+    def test_an_answer_to_what_was_shown_before_a_restart_is_not_taken(self, page):
+        now = self.begin(page)
+        lost = page.post("/answer", {"session": "gone", "seq": now["seq"], "verdict": YES})
+        assert (lost.status, lost.data) == (410, {"error": "the page was begun anew."})
+        late = {"session": now["session"], "seq": now["seq"] - 1, "verdict": YES}
+        assert page.post("/answer", late).data["seq"] == now["seq"]
+
+    def test_an_answer_that_cannot_be_stored_is_told_and_what_is_shown_stays(self, work, visit_of):
+        task = task_of(work)
+
+        class FullDisk:
+            newest = task.store.newest
+
+            def add(self, *answer):
+                raise OutputError("cannot write r/review.sqlite: the disk is full.", "Make room.")
+
+        results = read_results(work / "r.csv")
+        app = review_app("r", results, replace(task, store=FullDisk()), reviewer="a", token="")
+        page = visit_of(app)
+        now = self.begin(page)
+        given = {"session": now["session"], "seq": now["seq"], "verdict": YES}
+        for _ in range(2):
+            reply = page.post("/answer", given)
+            assert reply.status == 500
+            assert "the disk is full" in reply.data["error"]
+            assert "Traceback" not in reply.text
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            b"",
+            b"[1]",
+            b"\xff{",
+            {"reviewer": "", "wish": {}},
+            {"reviewer": "a"},
+            {"reviewer": 7, "wish": {}},
+            {"reviewer": "a", "wish": {"sites": "Bog"}},
+            {"reviewer": "a", "wish": {"scores": [0.1]}},
+            {"reviewer": "a", "wish": {"scores": ["0", "1"]}},
+            {"reviewer": "a", "wish": {"order": "backwards"}},
+            {"reviewer": "a", "wish": {"answer": ["yes"]}},
+            b'{"reviewer": "a", "wish": {}}' + b" " * 200_000,
+        ],
+    )
+    def test_what_cannot_be_understood_begins_nothing(self, page, given):
+        assert page.post("/session", given).status == 400
+        assert page.post("/answer", given).status == 410
+
+
+def until(is_so, within_s=20.0):
+    end_s = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+
+
+class TestSafety:
+    """Who is answered, and with what around it."""
+
+    @pytest.fixture
+    def page(self, work, visit_of):
+        app = review_app("r", read_results(work / "r.csv"), task_of(work), reviewer="a", token="")
+        return visit_of(app)
+
+    @pytest.fixture
+    def locked(self, work, visit_of):
+        results, task = read_results(work / "r.csv"), task_of(work)
+        return visit_of(review_app("r", results, task, reviewer="a", token="blue heron 7"))
+
+    def test_every_answer_forbids_frames_and_other_hosts(self, page):
+        for path in ("/", "/overview", "/try", "/review.js", "/gone", "/agreement"):
+            headers = page.get(path).headers
+            policy = headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'; script-src 'self'")
+            assert "frame-ancestors 'none'" in policy
+            assert "http" not in policy
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["referrer-policy"] == "same-origin"
+            assert "server" not in headers
+
+    def test_a_foreign_name_for_this_machine_gets_nothing(self, page):
+        for path in ("/", "/overview", "/review.js", "/agreement"):
+            reply = page.get(path, Host="evil.example")
+            assert (reply.status, "this machine alone" in reply.text) == (403, True)
+        here = {"Host": "evil.example", "Origin": "http://evil.example"}
+        assert page.post("/session", {"reviewer": "a", "wish": {}}, **here).status == 403
+
+    @pytest.mark.parametrize(
+        "origin", ["http://evil.example", "null", "", "http://127.0.0.1:1", None, "http://["]
+    )
+    @pytest.mark.parametrize("path", ["/session", "/answer", "/try", "/token"])
+    def test_a_page_of_others_changes_nothing(self, page, locked, origin, path):
+        for one in (page, locked):
+            assert one.post(path, {"reviewer": "a", "wish": {}}, Origin=origin).status == 403
+
+    def test_a_token_is_wanted_for_all_and_a_wrong_one_costs_a_second(self, locked):
+        for path in ("/", "/overview", "/try", "/agreement", "/review.js"):
+            reply = locked.get(path)
+            assert (reply.status, "Token" in reply.text) == (401, True)
+            assert "Bog" not in reply.text
+        for style in re.findall(r'stylesheet" href="(.*?)"', locked.get("/").text):
+            reply = locked.get(f"/{style}")
+            assert (reply.status, reply.headers["content-type"][:8]) == (200, "text/css")
+        assert locked.post("/session", {"reviewer": "a", "wish": {}}).status == 401
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        began_s = time.monotonic()
+        for wrong in (b"token=blue+heron", b"", b"token=", b"token=" + b"x" * 50_000, b"token=%ff"):
+            reply = locked.post("/token", wrong, **form)
+            assert (reply.status, "That is not the token." in reply.text) == (401, True)
+            assert "set-cookie" not in reply.headers
+        assert time.monotonic() - began_s > 5
+        let_in = locked.post("/token", b"token=blue+heron+7", **form)
+        assert (let_in.status, let_in.headers["location"]) == (303, "/")
+        cookie = let_in.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "samesite=strict" in cookie.lower()
+        assert "heron" not in cookie
+        own = {"Cookie": cookie.partition(";")[0]}
+        assert "Bog" in locked.get("/", **own).text
+        assert locked.post("/session", {"reviewer": "a", "wish": {}}, **own).status == 200
+        assert locked.get("/", Cookie=own["Cookie"] + "x").status == 401
+
+    def test_no_file_has_an_address(self, page, work):
+        secrets = (work / "r.csv").read_bytes()[:40], b"root:", b"import "
+        for path in (
+            "/r.csv",
+            "/..%2fr.csv",
+            "/pages.py",
+            "/review.html",
+            "/..%2f..%2fetc/passwd",
+            "//etc/passwd",
+            "/static/x",
+            "/%00",
+            "/openapi.json",
+        ):
+            reply = page.get(path)
+            assert reply.status == 404, path
+            assert not any(secret in reply.body for secret in secrets)
+
+    def test_a_page_that_is_left_while_it_sends_leaves_no_trace(
+        self, page, caplog, tmp_path, monkeypatch
+    ):
+        received = tmp_path / "received"
+        received.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(received))
+        with socket.create_connection(("127.0.0.1", page.port)) as asked:
+            head = f"POST /try?name=a HTTP/1.1\r\nHost: {page.host}\r\nContent-Length: 5000"
+            asked.sendall(f"{head}\r\nOrigin: http://{page.host}\r\n\r\nRIFF".encode())
+            until(lambda: list(received.iterdir()))
+            asked.close()
+            until(lambda: not list(received.iterdir()))
+        assert page.get("/try").status == 200
+        assert caplog.text == ""
+
+    def test_a_recording_that_is_too_large_is_cut_off(self, page, monkeypatch):
+        monkeypatch.setattr("counter.review.pages.MOST_UPLOAD_BYTES", 1000)
+        reply = page.post("/try?name=a.wav&place=file", bytes(5000))
+        assert (reply.status, reply.text) == (413, "The recording is too large.")
 
 
 def test_what_is_sent_of_an_item(scanned, tmp_path):
     results = read_results(scanned / "r.csv")
-    places = read_places(results)
-    material = Material(results, places, read_bands(results), files_at(results, None))
-    items = event_items(results, places)
-    bench = Bench(
+    items = event_items(results)
+    task = ReviewTask(
         items,
-        Shelf(ItemCutter(items, material)),
+        ReadyMedia(ItemCutter(items, files_at(results, None), results.band_hz)),
         Store(tmp_path / "review.sqlite"),
         ("tone", "other"),
         True,
-        material.bands,
+        results.band_hz,
+        results.origins,
     )
-    visit = Visit(bench, "ann", Wish())
-    told = [message(visit, row, places) for row in range(len(items))]
+    visit = ReviewSession(task, "ann", Wish())
+    told = [visit.item_message(row) for row in range(len(items))]
     for row, one in enumerate(told):
         item = items.item(row)
         assert one["facts"][0] == item.key.recording
@@ -450,10 +639,9 @@ def test_what_is_sent_of_an_item(scanned, tmp_path):
     assert [one for one in told if one["facts"][0] == EVIL][0]["missing"] == ""
 
 
-def test_a_recording_that_is_gone_is_told_in_words(work, tmp_path):
-    results = read_results(work / "r.csv")
-    items = event_items(results, {})
-    (found,) = ItemCutter(items, Material(results, {}, {}, {}))([0])
+def test_a_recording_that_is_gone_is_told_in_words(work):
+    items = event_items(read_results(work / "r.csv"))
+    (found,) = ItemCutter(items, {}, {})([0])
     assert found == {0: "The recording is not there."}
 
 
@@ -469,32 +657,50 @@ class TestAgreement:
 
     def test_kappa_is_cohens(self):
         # Cohen's kappa of the table ((20, 5), (10, 15)) is 0.4
-        pairs = [(Said(YES), Said(YES))] * 20 + [(Said(YES), Said(NO))] * 5
-        pairs += [(Said(NO), Said(YES))] * 10 + [(Said(NO), Said(NO))] * 15
-        (found,) = self.agree([*pairs, (Said(YES), None)])
+        pairs = [(Judgement(YES), Judgement(YES))] * 20 + [(Judgement(YES), Judgement(NO))] * 5
+        pairs += [(Judgement(NO), Judgement(YES))] * 10 + [(Judgement(NO), Judgement(NO))] * 15
+        (found,) = self.agree([*pairs, (Judgement(YES), None)])
         assert (found.first, found.second) == ("ann", "ben")
         assert (found.n_both, found.n_same) == (50, 35)
         assert found.kappa == pytest.approx(0.4)
 
     def test_counts_that_are_near_agree_more_than_counts_that_are_far(self):
         def kappa(*pairs):
-            said = [tuple(Said(COUNTED, calls=n) for n in pair) for pair in pairs]
+            said = [tuple(Judgement(COUNTED, calls=n) for n in pair) for pair in pairs]
             return self.agree(said)[0].kappa
 
         same = ((0, 0), (2, 2), (5, 5))
         assert kappa(*same) == pytest.approx(1)
         assert kappa(*same, (3, 4)) > kappa(*same, (3, 9))
 
+    @pytest.mark.parametrize("weights", ["linear", None])
+    @given(pairs=st.lists(st.tuples(*2 * [st.integers(0, 3)]), min_size=1))
+    def test_kappa_is_that_of_scikit_learn(self, weights, pairs):
+        metrics = pytest.importorskip("sklearn.metrics", reason="pip install 'callcount[train]'")
+        assume(len({one for pair in pairs for one in pair}) > 1)
+        to_answer = (
+            (lambda n: Judgement(COUNTED, calls=n))
+            if weights
+            else (lambda n: Judgement(OTHER, f"{n}"))
+        )
+        (found,) = self.agree([tuple(map(to_answer, pair)) for pair in pairs])
+        theirs = metrics.cohen_kappa_score(
+            *zip(*pairs, strict=True), labels=range(4), weights=weights
+        )
+        assert found.kappa == pytest.approx(theirs, abs=1e-12)
+
     def test_one_answer_throughout_has_no_kappa(self):
-        (found,) = self.agree([(Said(YES), Said(YES))] * 3)
+        (found,) = self.agree([(Judgement(YES), Judgement(YES))] * 3)
         assert (found.n_same, found.kappa) == (3, None)
 
     def test_other_labels_agree_only_where_they_are_the_same(self):
-        (found,) = self.agree([(Said(OTHER, "toad"), Said(OTHER, "frog")), (Said(NO), Said(NO))])
+        (found,) = self.agree(
+            [(Judgement(OTHER, "toad"), Judgement(OTHER, "frog")), (Judgement(NO), Judgement(NO))]
+        )
         assert found.n_same == 1
 
     def test_nobody_to_compare(self):
-        assert self.agree([(Said(YES), None)]) == []
+        assert self.agree([(Judgement(YES), None)]) == []
 
     def test_the_command_prints_it(self, work, capsys):
         assert run(["review", str(work / "r.csv"), "--compare"]) == 2
@@ -521,7 +727,7 @@ class TestExport:
 
         visit = answer_all(work, "ann", says)
         assert self.export(work) == 0
-        first = visit.bench.items.item(0).key
+        first = visit.task.items.item(0).key
         assert first.recording == EVIL  # "<" comes before letters
         n_yes = sum(said.verdict == YES for said in visit.own.values())
         assert len(rows_of(work / "out" / "truth.csv")) == n_yes == 6
@@ -578,7 +784,7 @@ class TestExport:
         head, *lines = table.read_text(encoding="utf-8").splitlines()
         lines = [f"{line}8" for line in lines]
         table.write_text("\n".join([head, *lines]), encoding="utf-8")
-        visit = Visit(bench_of(work, "stretch"), "ann", Wish())
+        visit = ReviewSession(task_of(work, "stretch"), "ann", Wish())
         visit.take({"seq": visit.shown, "verdict": COUNTED, "calls": 1})
         visit.take({"seq": visit.shown, "verdict": UNSURE})
         assert self.export(work, "--sample", str(table)) == 0
@@ -627,7 +833,7 @@ class TestExport:
         assert (origin["calls_of_tone"], origin["no_call"]) == (6, 1)
 
     def test_what_is_left_open_is_told(self, work, capsys):
-        visit = Visit(bench_of(work), "ann", Wish())
+        visit = ReviewSession(task_of(work), "ann", Wish())
         visit.take({"seq": visit.shown, "verdict": YES})
         visit.take({"seq": visit.shown, "verdict": UNSURE})
         assert self.export(work) == 0
@@ -666,10 +872,11 @@ class TestCommand:
         assert run(["review", str(work / "r.csv"), "--address", address]) == 2
         assert "can be reached from other machines. Give a --token" in refusal(capsys)
 
-    def test_without_streamlit_it_says_what_to_install(self, work, capsys, monkeypatch):
+    @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+    def test_without_its_server_it_says_what_to_install(self, work, capsys, monkeypatch, missing):
         found = importlib.util.find_spec
         monkeypatch.setattr(
-            importlib.util, "find_spec", lambda name: None if name == "streamlit" else found(name)
+            importlib.util, "find_spec", lambda name: None if name == missing else found(name)
         )
         assert run(["review", str(work / "r.csv")]) == 2
         assert "pip install 'callcount[review]'" in refusal(capsys)
@@ -699,19 +906,23 @@ class TestCommand:
         assert run(["review", "r.csv", *flags]) == 2
         assert told in refusal(capsys)
 
-    def test_recordings_that_are_gone_are_told(self, work, capsys, monkeypatch):
+    def test_recordings_that_are_gone_are_told(self, work, capsys, monkeypatch, visit_of):
         (work / "empty").mkdir()
-        desks = []
+        served = []
         monkeypatch.setattr(
-            "counter.cli.reviewing.serve", lambda desk, place: desks.append((desk, place))
+            "counter.cli.review.serve", lambda *given, **how: served.append((*given, how["opens"]))
         )
         assert run(["review", str(work / "r.csv"), "--audio", str(work / "empty")]) == 0
         said = capsys.readouterr().err
         assert "3 recordings with events are no longer where they were scanned" in said
-        ((desk, place),) = desks
-        assert place.url in said
-        assert place.url.startswith("http://127.0.0.1:")
-        assert desk.bench.shelf.get(0) == "The recording is not there."
+        ((app, listening, url),) = served
+        assert url in said
+        assert url.startswith("http://127.0.0.1:")
+        listening.close()
+        page = visit_of(app)
+        begun = page.post("/session", {"reviewer": "ann", "wish": {}}).data
+        assert begun["item"]["row"] == 0
+        assert begun["item"]["missing"] == "The recording is not there."
 
     def test_no_results(self, tmp_path, capsys):
         assert run(["review", str(tmp_path / "r.csv")]) == 2

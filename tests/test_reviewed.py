@@ -17,16 +17,16 @@ from outcomes import refusal, rows_of
 
 from counter.bundle import read_bundle
 from counter.cli.main import run
-from counter.config import EventRules
 from counter.errors import CallcountError
-from counter.output.review import read_review
+from counter.events.rules import EventRules
+from counter.mining.mine_table import read_review
 from counter.timebase import Timebase
-from training.clips import BACKGROUND, Clip, ClipSet, folds, read_clips
-from training.clipset import Asked
-from training.crossfit import cross_fit
-from training.difference import Heard, changes, clip_table, covers
-from training.learn import CountError, Learned
-from training.settings import ClipSettings, TrainSettings
+from training.data.clip_set import BACKGROUND, Asked, Clip, ClipSet, covers
+from training.data.clip_sources import folds, read_clips
+from training.rule_learning import CountError, Learned
+from training.settings.train_settings import ClipSettings, TrainSettings
+from training.validation.cross_fit import cross_fit
+from training.validation.review_effect import ReviewedScores, changes, clip_table
 
 DURATION_S = 60.0
 TONES_S = {"a.wav": (5.0, 20.0, 40.0), "b.wav": (8.0, 30.0), "c.wav": (12.0,), "d.wav": ()}
@@ -360,7 +360,7 @@ def heard(label, frames, *, was_counted, span_s=(3.0, 4.0), candidate="tone"):
         score=0.6,
         samples=np.zeros(7000, np.float32),
     )
-    return Heard("c", label, asked, scores)
+    return ReviewedScores("c", label, asked, scores)
 
 
 def test_what_changed_is_counted_by_what_the_person_heard():
@@ -433,11 +433,11 @@ def test_reviewed_clips_are_heard_by_a_fold_that_had_not_met_their_recording(mon
     def fit(settings, front_end, kept, **more):
         return Trained(kept)
 
-    monkeypatch.setattr("training.crossfit.fit", fit)
-    monkeypatch.setattr("training.crossfit.made_of", lambda *arguments: [])
+    monkeypatch.setattr("training.validation.cross_fit.fit", fit)
+    monkeypatch.setattr("training.validation.cross_fit.made_of", lambda *arguments: [])
     crossed = cross_fit(settings, FRONT_END, clips, lambda stage: None)
-    assert sorted(one.name for one in crossed.heard) == sorted(one.name for one in clips.clips)
-    for one, sources in zip(crossed.heard, met, strict=True):
+    assert sorted(one.name for one in crossed.reviewed) == sorted(one.name for one in clips.clips)
+    for one, sources in zip(crossed.reviewed, met, strict=True):
         assert one.name.partition("-")[0] not in sources
     assert len(folds(clips, 2, 0)) == 2
 

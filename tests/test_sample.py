@@ -11,11 +11,11 @@ from audio_files import write
 from bundles import MODEL_RATE_HZ, TONE_HZ, calls
 from outcomes import refusal, rows_of
 
+from counter.audio.clips import read_spans
 from counter.bundle import read_bundle
 from counter.cli.main import run
-from counter.output.clipplot import ClipFacts, draw_clip
-from counter.output.sampletable import MARGIN_S
-from counter.spans import read_spans
+from counter.estimation.sample_table import MARGIN_S
+from counter.plots.clip_plot import ClipFacts, draw_clip
 
 # The model hears the tones of TONE_HZ and misses the ones of another pitch.
 TONES_S = {"east/a.wav": (3.0, 8.0, 25.0), "east/b.wav": (), "west/c.wav": (4.0, 16.0)}

@@ -12,9 +12,9 @@ from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
 from counter.detector import CHUNK_S, Detector
-from counter.files import find_recordings
 from counter.records import FAILED, OK, TRUNCATED
-from counter.scan import ScanJob, scan_recording
+from counter.scanning.recording import ScanOrder, scan_file
+from counter.storage.inputs import find_recordings
 
 CALL_S = 1.5
 TWO_CALLS_S = (2.0, 5.0)
@@ -33,7 +33,7 @@ def detector(tone_bundle):
 
 
 def job_of(detector, **values):
-    return ScanJob(detector, detector.bundle.spec.rules, **values)
+    return detector, ScanOrder(detector.bundle, detector.bundle.spec.rules, 1, **values)
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,13 @@ def job(detector):
 
 
 def scan(folder, job):
-    return [scan_recording(recording, job) for recording in find_recordings([folder])]
+    return [scan_file(recording, *job) for recording in find_recordings([folder])]
 
 
 def scan_sound(folder, job, sound, rate_hz=MODEL_RATE_HZ):
     path = write(folder / "sound.wav", sound, rate_hz, subtype="FLOAT")
     (recording,) = find_recordings([path])
-    return scan_recording(recording, job)
+    return scan_file(recording, *job)
 
 
 def starts(result):
@@ -248,7 +248,7 @@ def test_progress_adds_up_to_what_was_scanned(tmp_path, job):
     told = []
     path = write(tmp_path / "a.wav", calls(35.0, ()), MODEL_RATE_HZ)
     (recording,) = find_recordings([path])
-    result = scan_recording(recording, job, lambda *heard: told.append(heard))
+    result = scan_file(recording, *job, lambda *heard: told.append(heard))
     assert len(told) > 1
     assert sum(seconds for seconds, _ in told) == pytest.approx(result.scanned_s)
     assert {claimed_s for _, claimed_s in told} == {35.0}
@@ -257,8 +257,8 @@ def test_progress_adds_up_to_what_was_scanned(tmp_path, job):
 def test_pictures_show_the_scores_that_the_rules_saw(tmp_path, detector):
     path = write(tmp_path / "a.wav", two_calls(), MODEL_RATE_HZ)
     (recording,) = find_recordings([path])
-    result = scan_recording(recording, job_of(detector, pictures=True))
-    assert scan_recording(recording, job_of(detector)) == replace(result, picture=None)
+    result = scan_file(recording, *job_of(detector, pictures=True))
+    assert scan_file(recording, *job_of(detector)) == replace(result, picture=None)
     picture = result.picture
     assert len(picture.scores) == 63
     seen_s = (np.arange(63) + 0.5) * picture.frame_s

@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from counter.cli.main import run
 from counter.errors import CallcountError, OutputError
-from counter.events import decode
-from counter.output.scores import logits_of, read_scores, write_scores
+from counter.events.decoding import decode
+from counter.tables.scores import logits_of, read_scores, write_scores
 
 AWKWARD = ["plain.wav", "sub/with, comma.wav", "запись/録音.flac", "two\nlines.wav", "../x"]
 SPEC = SimpleNamespace(labels=("a", "b"), sample_rate_hz=8000, frame_samples=1024)
@@ -22,9 +22,9 @@ BUNDLE = SimpleNamespace(spec=SPEC, sha256="abc")
 
 
 def kept(path, scores):
-    with write_scores(path, BUNDLE) as writer:
+    with write_scores(path, BUNDLE) as add:
         for name, values in scores.items():
-            writer.add(name, logits_of(values))
+            add(name, logits_of(values))
     return read_scores(path)
 
 
@@ -75,8 +75,8 @@ def test_nothing_scanned_is_a_file_without_scores(tmp_path):
 
 
 def test_a_scan_that_breaks_leaves_no_scores(tmp_path):
-    with pytest.raises(IndexError), write_scores(tmp_path / "scores.npz", BUNDLE) as writer:
-        writer.add("a.wav", [made(3)][1])
+    with pytest.raises(IndexError), write_scores(tmp_path / "scores.npz", BUNDLE) as add:
+        add("a.wav", [made(3)][1])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,9 +9,10 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from counter.config import EventRules, read_yaml, validate, with_overrides
+from counter.config import read_yaml, validate, with_overrides
 from counter.errors import ConfigError
-from training.settings import TrainSettings
+from counter.events.rules import EventRules
+from training.settings.train_settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "configs" / "default.yaml"
@@ -94,6 +95,8 @@ def test_set_is_judged_as_a_config_is():
         ("clips.validation_share=1", "clips.validation_share"),
         ("seed=-1", "seed"),
         ("name=a/b", "name"),
+        ("name=aux", "name"),
+        ("name=wren.", "name"),
         ("network.dropout=.inf", "network.dropout"),
     ],
 )

@@ -5,8 +5,8 @@ import pytest
 import soundfile as sf
 from audio_files import noise, write
 
-from counter.audio import MonoStream
-from counter.spans import read_spans, seek_spans
+from counter.audio.clips import read_spans, seek_spans
+from counter.audio.stream import MonoStream
 
 RATE_HZ = 4000
 SPANS_S = ((0.0, 1.0), (3.0, 5.0), (4.0, 6.0), (70.5, 71.0), (200.0, 201.5), (330.0, 400.0))

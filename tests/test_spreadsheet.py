@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import refusal, rows_of
 
-from counter.cells import cell, plain
 from counter.cli.main import run
-from counter.output.writing import spreadsheet_safe, write_csv
+from counter.tables.csv import cell, plain, spreadsheet_safe, write_csv
 
 STARTS = tuple("=+-@\t\r\n＝＋－＠")
 TEXT = st.text(st.one_of(st.sampled_from([*STARTS, "'", "1"]), st.characters(codec="utf-8")))

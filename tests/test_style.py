@@ -12,13 +12,13 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from report_data import features
 
-from counter.output import chartstyle as chart
-from counter.output.clipplot import ClipFacts, draw_clip
-from counter.output.overview import draw_overview
-from counter.output.shades import fitted_contrast
-from counter.output.style import N_SHADES
+from counter.plots import style as chart
+from counter.plots.canvas import N_SHADES
+from counter.plots.clip_plot import ClipFacts, draw_clip
+from counter.plots.counts_plot import draw_overview
+from counter.plots.spectrogram import fitted_contrast
 from counter.records import OK, Event, FileResult, Recording
-from training import pictures
+from training.report import training_plots as pictures
 
 # Machado, Oliveira and Fernandes 2009 (doi 10.1109/TVCG.2009.113), severity 1: linear RGB as seen.
 SEEN = {

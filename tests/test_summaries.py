@@ -14,16 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outcomes import rows_of
 from recorder_files import write_wav
+from written_tables import write_tables
 
-from counter.audio import MonoStream
+from counter.audio.channels import LEAST_DEAD_S, DeadAir
+from counter.audio.stream import MonoStream
 from counter.cli.main import run
-from counter.deadair import LEAST_DEAD_S, DeadAir
-from counter.moments import later
-from counter.output.paths import OutputPaths
-from counter.output.season_pictures import draw_season
-from counter.output.season_tables import write_season
+from counter.plots.season_plot import draw_season
 from counter.records import FAILED, OK, Event, FileResult, Origin, Recording
-from counter.summary import LEAST_MINUTE_S, Season
+from counter.tables.season import LEAST_MINUTE_S, Season
+from counter.timestamps import later
 
 PARIS = ZoneInfo("Europe/Paris")
 UTC = timezone.utc
@@ -38,9 +37,7 @@ def recording(start, length_s, starts_s=(), dead_s=(), *, site="A", device="", l
 
 
 def tables(tmp_path, results, labels=LABELS[:1]):
-    paths = OutputPaths(tmp_path / "r.csv")
-    paths.folder.mkdir(exist_ok=True)
-    write_season(paths, results, Season.of(results, labels))
+    paths = write_tables(tmp_path / "r.csv", results, labels, dict.fromkeys(labels, (0.0, 1.0)))
     return {of: rows_of(paths.summary(of)) for of in ("site", "day", "hour")}
 
 

@@ -23,21 +23,22 @@ from counter.bundle import DEFAULT_FILE, MODEL_FILE, read_bundle
 from counter.cli.main import run
 from counter.errors import CallcountError, ClipError
 from counter.timebase import Timebase
-from training.clips import BACKGROUND, Clip, ClipSet, folds, read_clips, split_sources
-from training.crossfit import cross_fit, with_rules
-from training.distractors import make_distractors
-from training.fitting import mean_of
-from training.levels import band_level
-from training.made import make_recordings
-from training.madesound import make_clips
-from training.settings import (
+from training.augment.invented_sounds import make_distractors
+from training.augment.levels import band_level
+from training.augment.soundscapes import make_recordings
+from training.data.clip_set import BACKGROUND, Clip, ClipSet
+from training.data.clip_sources import folds, read_clips, split_sources
+from training.demo.clips_and_recordings import make_clips
+from training.fit.fit_by_kind import mean_of
+from training.settings.front_end_settings import BandSettings
+from training.settings.train_settings import (
     AugmentSettings,
-    BandSettings,
     ClipSettings,
     FitSettings,
     RuleSettings,
     TrainSettings,
 )
+from training.validation.cross_fit import cross_fit, with_rules
 
 BACKGROUND_LEVEL = 0.01
 CLIP_S = 1.5
@@ -347,7 +348,7 @@ def tones_and_hiss(n_sources=3):
 
 
 def maker_of(clips, seed=3, **augment):
-    from training.pipeline import window_maker
+    from training.augment.windows import window_maker
 
     values = AugmentSettings(**{**PLAIN, **augment})
     settings = TrainSettings(seed=seed, augment=values, fit=FitSettings(window_s=4.096))
@@ -423,7 +424,7 @@ def test_a_short_pause_between_two_calls_is_background(drawn):
 
 
 def test_a_call_heard_for_one_moment_is_not_enough_where_all_of_it_is_asked_for():
-    from training.fit import window_loss
+    from training.fit.fitting import window_loss
 
     targets = np.ones((1, 10, 1), np.float32)
     throughout = np.full((1, 10, 1), 3, np.float32)
@@ -515,9 +516,9 @@ def test_calls_are_as_loud_over_the_background_as_asked_for(snr_db):
         frames, silent = samples.reshape(-1, 1024), ~inside.reshape(-1, 1024).any(axis=1)
         called, apart = frames[targets == 1], frames[(targets == 0) & silent]
         if len(called) > 8 and len(apart) > 8:
-            bed = band_level(apart.ravel(), FRONT_END)
+            background = band_level(apart.ravel(), FRONT_END)
             both = band_level(called[2:-2].ravel(), FRONT_END)
-            measured.append(10 * np.log10(both**2 / bed**2 - 1))
+            measured.append(10 * np.log10(both**2 / background**2 - 1))
     assert len(measured) > 20
     assert np.abs(np.array(measured) - snr_db).max() < 1.0
 
@@ -529,9 +530,9 @@ def test_a_call_recorded_with_noise_is_laid_as_far_over_all_noise_as_asked_for()
     for share in (0, 1):
         samples = call + share * hiss(9, duration_s=len(call) / MODEL_RATE_HZ)
         clips = replace(clean.clips[0], samples=samples), *clean.clips[1:]
-        bank = maker_of(replace(clean, clips=clips)).bank
-        gain = float(bank.gains(np.array([0]), 5.0)[0])
-        own_noise = gain**2 * float(bank.noises[0])
+        clip_pool = maker_of(replace(clean, clips=clips)).clip_pool
+        gain = float(clip_pool.gains(np.array([0]), 5.0)[0])
+        own_noise = gain**2 * float(clip_pool.noises[0])
         added_db.append(10 * np.log10(1 + own_noise))
         over_bed = gain**2 * band_level(call, FRONT_END) ** 2
         assert 10 * np.log10(over_bed / (1 + own_noise)) == pytest.approx(5, abs=0.3)
@@ -550,8 +551,8 @@ def test_gain_changes_the_level_alone():
 def batches(n=2, seed=3, **augment):
     import keras
 
-    from training.frontends import LogBands
-    from training.pipeline import training_windows
+    from training.augment.windows import training_windows
+    from training.models.front_ends import LogBands
 
     keras.utils.set_random_seed(seed)
     maker = maker_of(tones_and_hiss(), **augment)
@@ -674,7 +675,7 @@ FRONT_ENDS = {
 
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_the_front_end_is_librosas(name):
-    from training.frontends import CENTRE_DB, UNIT_DB, LogBands
+    from training.models.front_ends import CENTRE_DB, UNIT_DB, LogBands
 
     settings = FRONT_ENDS[name]
     sound = restless(4.096)
@@ -690,7 +691,7 @@ def test_the_front_end_is_librosas(name):
 
 
 def test_features_are_in_decibels_of_full_scale():
-    from training.frontends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
+    from training.models.front_ends import CENTRE_DB, UNIT_DB, LogBands, band_centres_hz
 
     settings = BandSettings(kind="spectrogram", low_hz=200, high_hz=3000, n_bands=179)
     hz = 64 * 8000 / 512
@@ -707,7 +708,7 @@ def test_features_are_in_decibels_of_full_scale():
 
 
 def test_exports_do_what_the_trained_network_does(made_network):
-    from training.export import scorer
+    from training.models.litert_run import scorer
 
     exports = {one.variant: one for one in made_network.exports}
     assert set(exports) == {"float32", "int8"}
@@ -724,7 +725,7 @@ def test_exports_do_what_the_trained_network_does(made_network):
 
 
 def test_an_export_over_its_tolerance_fails(made_network, monkeypatch):
-    from training import export
+    from training.export import litert_export as export
 
     monkeypatch.setitem(export.TOLERANCES, "float32", 0.0)
     sounds = [restless(2.0)]
@@ -733,7 +734,7 @@ def test_an_export_over_its_tolerance_fails(made_network, monkeypatch):
 
 
 def test_an_int8_export_outside_its_tolerance_is_marked(made_network, monkeypatch):
-    from training import export
+    from training.export import litert_export as export
 
     monkeypatch.setitem(export.TOLERANCES, "int8", 0.0)
     sounds = [restless(2.0)]
@@ -806,7 +807,7 @@ TINY = {
 
 
 def test_the_same_seed_trains_the_same_network_twice():
-    from training.fit import fit
+    from training.fit.fitting import fit
 
     settings = TrainSettings.model_validate(TINY)
     clips = tones_and_hiss()
@@ -821,7 +822,7 @@ def test_the_same_seed_trains_the_same_network_twice():
 
 @pytest.mark.parametrize("batch_size", [8, 3, 1])
 def test_a_short_training_and_any_batch_give_a_network(batch_size):
-    from training.fit import fit
+    from training.fit.fitting import fit
 
     shape = {"epochs": 1, "windows_per_epoch": 8, "batch_size": batch_size}
     settings = TrainSettings.model_validate({**TINY, "fit": {**TINY["fit"], **shape}})
@@ -836,7 +837,7 @@ def test_a_short_training_and_any_batch_give_a_network(batch_size):
 def test_batches_are_normalised_as_keras_does():
     import keras
 
-    from training.networks import BatchNorm
+    from training.models.networks import BatchNorm
 
     x = np.random.default_rng(0).normal(3, 2, (4, 6, 5, 3)).astype(np.float32)
     ours, theirs = BatchNorm(momentum=0.8), keras.layers.BatchNormalization(momentum=0.8)
@@ -886,7 +887,7 @@ def test_a_mean_counts_from_a_lower_one_of_equally_good_thresholds(crossed_tones
 
     def clear(one):
         scores = np.full_like(one.scores, 0.1)
-        for ends_s in one.calls:
+        for ends_s in zip(one.calls.start_s, one.calls.end_s, strict=True):
             first, last = (crossed.timebase.frames(end_s) for end_s in ends_s)
             scores[first:last] = 0.8
         return replace(one, scores=scores)

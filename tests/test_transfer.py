@@ -71,7 +71,7 @@ def lite(path, saved):
 
 def inner_of(path):
     """Name of the tensor with the embedding, as a viewer shows it."""
-    from training.litertgraph import Graph
+    from training.models.litert_graph import Graph
 
     graph = Graph(path.read_bytes(), str(path))
     made = next(one for one in graph.operators if graph.kind(one) == "TANH")
@@ -130,8 +130,8 @@ def config(network, **front_end):
 
 
 def embedded(network, sounds, **front_end):
-    from training.frontkinds import PretrainedSettings
-    from training.pretrained import Pretrained
+    from training.models.pretrained import Pretrained
+    from training.settings.front_end_settings import PretrainedSettings
 
     settings = PretrainedSettings(
         kind="pretrained", path=str(network), sample_rate_hz=RATE_HZ, **front_end

@@ -14,22 +14,26 @@ from bundles import tone_bundle as make_tone_bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outcomes import is_wide_picture, refusal, rows_of
+from reference_matching import match
+from written_tables import write_manifest, write_tables
 
 from counter.bundle import MODEL_FILE, read_bundle, write_bundle
 from counter.cli.main import run
-from counter.config import EventRules
 from counter.errors import CallcountError
-from counter.evaluation.records import Criterion, Intervals
-from counter.evaluation.rulesearch import GRID, Candidate, Scale
-from counter.evaluation.season import EVENT_WEIGHT, ScoredSeason, table_costs
-from counter.evaluation.thresholds import Heard
-from counter.evaluation.tuning import deal
-from counter.events import decode, match, smooth, spans
-from counter.output.manifest import Manifest, write_manifest
-from counter.output.paths import OutputPaths
-from counter.output.scores import logits_of, read_scores, write_scores
-from counter.output.tables import write_events, write_results
+from counter.evaluation.rule_scoring import (
+    EVENT_WEIGHT,
+    AnnotatedScores,
+    RuleScorer,
+    table_costs,
+)
+from counter.evaluation.rule_search import GRID, RuleCandidate, Scale
+from counter.evaluation.tuning import deal_folds
+from counter.events.decoding import decode, smooth, spans
+from counter.events.matching import Criterion, Intervals
+from counter.events.rules import EventRules
 from counter.records import OK, FileResult, Recording
+from counter.tables.manifest import Manifest, OutputPaths
+from counter.tables.scores import logits_of, read_scores, write_scores
 from counter.timebase import Timebase
 
 TIMEBASE = Timebase(8000, 1024)
@@ -79,17 +83,16 @@ def scanned(folder, seasons, **changes):
     bundle = write_bundle(folder / "bundle", spec_of(labels, **changes), {MODEL_FILE: b"any"})
     paths, results, rows = OutputPaths(folder / "r.csv"), [], []
     paths.folder.mkdir()
-    with write_scores(paths.scores, bundle) as kept:
+    with write_scores(paths.scores, bundle) as add:
         for number, by_label in enumerate(zip(*seasons.values(), strict=True)):
             name = f"site/{number:03d}.wav"
             scores = np.stack([one for one, _ in by_label], axis=1)
-            kept.add(name, logits_of(scores))
+            add(name, logits_of(scores))
             events = decode(scores, labels, bundle.spec.rules, TIMEBASE, LENGTH_S)
             results.append(FileResult(Recording(name, name), OK, "", LENGTH_S, LENGTH_S, events))
             for label, (_, spans_s) in zip(labels, by_label, strict=True):
                 rows += [f"{name},{start},{end},{label}" for start, end in spans_s]
-    write_results(paths.results, results, labels)
-    write_events(paths.events, results, {label: (200.0, 3000.0) for label in labels}, {})
+    write_tables(paths.results, results, labels, {label: (200.0, 3000.0) for label in labels})
     told = {"path": str(bundle.path), "name": "made", "hash": bundle.sha256, "which": "made"}
     rules = {label: one.model_dump() for label, one in bundle.spec.rules.items()}
     facts = Manifest(("callcount",), {}, told, {"rules": rules}, (), time.time(), 1, 1, 0, {})
@@ -628,7 +631,7 @@ class TestScanRules:
         assert found == {"all": (2, 2), "low": (2, own)}
 
 
-HEARD = st.lists(
+RECORDINGS = st.lists(
     st.tuples(
         st.lists(st.sampled_from([0.05, 0.2, 0.45, 0.6, 0.9]), max_size=30),
         st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8)), max_size=4),
@@ -637,37 +640,39 @@ HEARD = st.lists(
     max_size=5,
 )
 SETS = st.builds(
-    Candidate,
+    RuleCandidate,
     **{name: st.sampled_from(values) for name, values in GRID.items()},
 )
 
 
-class TestSeason:
+class TestScoring:
     @settings(max_examples=200)
-    @given(HEARD, st.lists(SETS, min_size=1, max_size=3))
+    @given(RECORDINGS, st.lists(SETS, min_size=1, max_size=3))
     def test_counts_on_one_line_what_the_scan_counts_one_by_one(self, drawn_ones, candidates):
         frame_s = TIMEBASE.frame_s
-        heard, truths = [], []
+        recordings, truths = [], []
         for number, (scores, spans_frames) in enumerate(drawn_ones):
             spans_s = [(a * frame_s, (a + n) * frame_s) for a, n in spans_frames]
             times = np.array(spans_s).reshape(-1, 2)
             own = Intervals(np.full(len(times), number), times[:, 0], times[:, 1])
-            heard.append(Heard(np.array(scores, np.float32), own, len(scores) * frame_s - 0.05))
+            recordings.append(
+                AnnotatedScores(np.array(scores, np.float32), own, len(scores) * frame_s - 0.05)
+            )
             truths.append(spans_s)
-        season = ScoredSeason(heard, TIMEBASE, Criterion())
+        scorer = RuleScorer(recordings, TIMEBASE, Criterion())
         for candidate in candidates:
             rules = candidate.rules(Scale(1.0, 1.5, TIMEBASE))
             expected, scores = [], []
-            for one, truth in zip(heard, truths, strict=True):
+            for one, truth in zip(recordings, truths, strict=True):
                 events = decode(one.scores[:, None], ("x",), {"x": rules}, TIMEBASE, one.duration_s)
                 found = [(event.start_s, event.end_s) for event in events]
                 n_paired = len(match(found, truth, 0.3))
                 mistaken = len(found) + len(truth) - 2 * n_paired
                 expected.append(abs(len(found) - len(truth)) + EVENT_WEIGHT * mistaken)
                 scores += [event.score for event in events]
-            assert season.costs(rules).tolist() == expected
-            assert table_costs(season.table(rules)).tolist() == expected
-            assert season.found(rules).score.tolist() == scores
+            assert scorer.costs(rules).tolist() == expected
+            assert table_costs(scorer.table(rules)).tolist() == expected
+            assert scorer.events(rules).score.tolist() == scores
 
     @given(st.floats(0.001, 4000), st.floats(1, 5), st.sampled_from([128, 1024, 8000]), SETS)
     def test_calls_of_any_length_give_rules(self, typical_s, longer, hop_samples, candidate):
@@ -691,11 +696,11 @@ class TestSeason:
         n_calls = np.array(n_calls)
         if len(n_calls) < n_folds or (n_calls > 0).sum() < 2:
             with pytest.raises(CallcountError):
-                deal(n_calls, n_folds, seed)
+                deal_folds(n_calls, n_folds, seed)
             return
-        fold = deal(n_calls, n_folds, seed)
+        fold = deal_folds(n_calls, n_folds, seed)
         sizes = np.bincount(fold, minlength=n_folds)
         assert sizes.max() - sizes.min() <= 1
         assert sizes.min() >= 1
         assert all(n_calls[fold != one].sum() > 0 for one in range(n_folds))
-        assert deal(n_calls, n_folds, seed).tolist() == fold.tolist()
+        assert deal_folds(n_calls, n_folds, seed).tolist() == fold.tolist()

@@ -1,5 +1,6 @@
 """Windows cut out of clips, recordings without background, and figures of exclusive classes."""
 
+import importlib.util
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,13 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
-from training.clipset import BACKGROUND, Clip, ClipSet
-from training.medley import make_medleys, stands_alone
-from training.metrics import classification_report, spread_over_sources
-from training.netkinds import WindowShape
-from training.scoredclips import ClipScores
-from training.settings import ClipSettings, CropSettings, RuleSettings
-from training.windows import clip_windows, frame_windows
+from training.augment.soundscapes import make_clip_series, stands_alone
+from training.data.clip_set import BACKGROUND, Clip, ClipSet
+from training.models.litert_run import clip_windows, frame_windows
+from training.settings.front_end_settings import BandSettings
+from training.settings.network_settings import WindowShape
+from training.settings.train_settings import ClipSettings, CropSettings, RuleSettings
+from training.validation.clip_metrics import ClipScores, classification_report, spread_over_sources
 
 RATE_HZ = 1000
 N = 400
@@ -36,7 +37,7 @@ SET = clip_set(clip(BACKGROUND, 900), clip(0, 1000), clip(0, 150, "b"), clip(1, 
 
 
 def maker_of(settings=PLAIN, clips=SET, *, is_exclusive=True):
-    from training.crops import CropMaker, Targets
+    from training.augment.crops import CropMaker, Targets
 
     return CropMaker.of(clips, settings, Targets.of(clips, is_exclusive=is_exclusive), N)
 
@@ -107,7 +108,7 @@ def test_mixed_windows_have_their_labels_in_the_same_shares():
 
 
 def test_every_source_of_a_class_is_drawn_by_the_root_of_its_clips():
-    from training.crops import class_odds
+    from training.augment.crops import class_odds
 
     many = [replace(clip(0, 10), name=f"m{n}") for n in range(16)]
     odds = class_odds([*many, clip(0, 10, "b"), clip(1, 10)])
@@ -152,7 +153,7 @@ IN_A_ROW = clip_set(*(clip(label, 1500, source) for label in (0, 1) for source i
 
 
 def test_without_background_clips_stand_one_after_another():
-    made = make_medleys(IN_A_ROW, RULES, seed=[3])
+    made = make_clip_series(IN_A_ROW, RULES, seed=[3])
     assert len(made) == 5
     for one in made:
         labels = [label for label, _, _ in one.calls]
@@ -164,12 +165,12 @@ def test_without_background_clips_stand_one_after_another():
             [end_s - 0.05 for end_s in ends]
         )
         assert all(end_s - start_s == pytest.approx(1.5) for _, start_s, end_s in one.calls)
-    again = make_medleys(IN_A_ROW, RULES, seed=[3])
+    again = make_clip_series(IN_A_ROW, RULES, seed=[3])
     assert all(np.array_equal(x.samples, y.samples) for x, y in zip(made, again, strict=True))
 
 
 def test_a_single_class_makes_no_row():
-    assert make_medleys(clip_set(clip(0, 900), clip(0, 900, "b")), RULES, seed=[1]) == []
+    assert make_clip_series(clip_set(clip(0, 900), clip(0, 900, "b")), RULES, seed=[1]) == []
 
 
 def test_only_settings_without_any_background_stand_alone():
@@ -203,3 +204,24 @@ def test_without_a_background_class_one_of_the_labels_is_said():
     clips = scored([[0.4, 0.3], [0.2, 0.3]], [0, 0], has_background=False)
     report = classification_report(clips, [0.5, 0.5])
     assert report["confusion"] == {"classes": ["a", "b"], "counts": [[1, 1], [0, 0]]}
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("audiomentations") is None, reason="needs callcount[augment]"
+)
+def test_transforms_of_audiomentations_come_before_bands_too():
+    from training.augment.crops import training_crops
+    from training.models.front_ends import UNIT_DB
+    from training.models.window_front_ends import window_front_end
+
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, 4096)).astype(np.float32)
+    clips = clip_set(*(replace(clip(0, 1, f"{n}"), samples=x) for n, x in enumerate(noise)))
+    louder = {"name": "Gain", "min_gain_db": 6.0, "max_gain_db": 6.0, "p": 1.0}
+
+    def features(settings):
+        maker = replace(maker_of(settings, clips), n_samples=2048)
+        layer = window_front_end(BandSettings(kind="mel"))
+        return next(iter(training_crops(maker, layer, 4, seed=1)))[0].numpy()
+
+    raised = features(PLAIN.model_copy(update={"audiomentations": (louder,)})) - features(PLAIN)
+    assert raised == pytest.approx(6.0 / UNIT_DB, abs=1e-3)

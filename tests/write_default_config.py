@@ -1,4 +1,4 @@
-"""Write ``configs/default.yaml`` from the defaults and descriptions in ``training/settings.py``.
+"""Write ``configs/default.yaml`` from the defaults and descriptions in ``training/settings/``.
 
 Run after any change of those: ``python tests/write_default_config.py``.
 """
@@ -13,14 +13,14 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from training.settings import TrainSettings
+from training.settings.train_settings import TrainSettings
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
 LINE_LENGTH = 100
 INDENT = "  "
 HEAD = """\
 # Every setting of `callcount train` with its default, as tests/write_default_config.py reads them
-# from training/settings.py. A config of your own needs only the keys that differ:
+# from training/settings/. A config of your own needs only the keys that differ:
 #
 #     callcount train --config mine.yaml --set fit.epochs=20
 #

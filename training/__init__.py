@@ -1,1 +1,5 @@
-"""Clips to bundle: the training side of callcount; TensorFlow is imported here alone."""
+"""Training: clips or annotated recordings to bundles; TensorFlow is imported here alone."""
+
+from training.train import TrainObserver, train
+
+__all__ = ["TrainObserver", "train"]

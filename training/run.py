@@ -1,4 +1,4 @@
-"""``callcount train`` whole: settings -> a folder of bundles, reports and pictures."""
+"""Training run: settings to a folder of bundles, reports and pictures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from pathlib import Path
 import yaml
 
 from counter.bundle import DEFAULT_FILE, MODEL_FILE, write_bundle
-from counter.folders import check_replaceable, new_folder
-from training.clips import ClipSet, read_clips, split_sources
-from training.crossfit import (
+from counter.evaluation.rule_scoring import AnnotatedScores
+from counter.storage.atomic import check_replaceable, new_folder
+from training.data.clip_set import ClipSet
+from training.data.clip_sources import read_clips, split_sources
+from training.export.bundle_export import CONFIG_FILE
+from training.export.litert_export import ExportedForm, export
+from training.fit.fit_by_kind import Model, fit, mean_of
+from training.fit.fitting import Progress
+from training.fit.window_fitting import TrainedWindows, check_windows
+from training.models.litert_run import SAVED_FILE, scorer
+from training.models.networks import context_frames
+from training.report.model_report import (
+    ModelRun,
+    provenance,
+    report_data,
+    write_card,
+    write_model_report,
+)
+from training.rule_learning import count_error
+from training.settings.front_end_settings import FrontEndSettings
+from training.settings.network_settings import NetworkSettings
+from training.settings.train_settings import TrainSettings, of_kind
+from training.validation.cross_fit import (
     CrossFit,
     StageProgress,
     call_lengths_s,
@@ -21,20 +41,7 @@ from training.crossfit import (
     score_made,
     with_rules,
 )
-from training.difference import Change
-from training.export import Exported, export
-from training.fit import Progress
-from training.fitting import Model, fit, mean_of
-from training.learn import Scored, count_error
-from training.litertrun import scorer
-from training.modelrun import ModelRun
-from training.networks import context_frames
-from training.origin import CONFIG_FILE
-from training.reporting import provenance, report_data, write_card, write_model_report
-from training.savedmodel import SAVED_FILE
-from training.settings import FrontEndSettings, NetworkSettings, TrainSettings, of_kind
-from training.windowed import TrainedWindows
-from training.windowfit import check_windows
+from training.validation.review_effect import Change
 
 VALIDATION_SEED = 12
 
@@ -147,8 +154,8 @@ def _one_more(
 
 
 def _score_validation(
-    settings: TrainSettings, trained: Model, exports: Sequence[Exported], validation: ClipSet
-) -> dict[str, list[list[Scored]]]:
+    settings: TrainSettings, trained: Model, exports: Sequence[ExportedForm], validation: ClipSet
+) -> dict[str, list[list[AnnotatedScores]]]:
     """What each variant says of recordings made of the validation sources, a list per label."""
     seed = [VALIDATION_SEED, settings.seed]
     made = made_of(validation, trained.front_end, settings, seed)
@@ -163,8 +170,10 @@ def _score_validation(
 
 
 def _choose(
-    exports: Sequence[Exported], scored: dict[str, list[list[Scored]]], crossed: CrossFit
-) -> tuple[Exported, dict[str, float]]:
+    exports: Sequence[ExportedForm],
+    scored: dict[str, list[list[AnnotatedScores]]],
+    crossed: CrossFit,
+) -> tuple[ExportedForm, dict[str, float]]:
     """The variant for the bundle: int8 only where it counts as float32 does on validation."""
     costs = {}
     for variant, made in scored.items():
@@ -211,6 +220,7 @@ def _context_frames(settings: TrainSettings, trained: Model) -> int:
 def _write_run(
     folder: Path, settings: TrainSettings, runs: dict[str, ModelRun], *, default: str
 ) -> None:
-    (folder / DEFAULT_FILE).write_text(yaml.safe_dump({"model": default}), encoding="utf-8")
+    chosen = yaml.safe_dump({"model": default})
     resolved = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
+    for name, text in ((DEFAULT_FILE, chosen), (CONFIG_FILE, resolved)):
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -6,20 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import yaml
 
-from counter.cli.pathtypes import PathOrUrl
-from counter.remote.urls import absolute, shown
+from counter.audio.stream import MonoStream
+from counter.bundle import read_bundle
+from counter.cli.options import PathOrUrl
+from counter.errors import AudioError, CallcountError
+from counter.metadata.clock import Clock
+from counter.storage.urls import absolute, shown
+from counter.timestamps import iso_text
 
 
-@click.command(short_help="Say what a recording or a bundle is.")
+@click.command()
 @click.argument("path", type=PathOrUrl())
 def info(path: str | Path) -> None:
     """Say what PATH is: a recording (format, rate, length, start, site, device) or a bundle.
 
     Start, site and device are what header and name tell by themselves, without options of scan.
     """
-    from counter.errors import CallcountError
-
     if isinstance(path, Path) and not path.exists():
         raise CallcountError(f"{path} does not exist.")
     if isinstance(path, Path) and path.is_dir():
@@ -30,21 +34,12 @@ def info(path: str | Path) -> None:
 
 
 def _tell_bundle(path: Path) -> None:
-    import yaml
-
-    from counter.bundle import read_bundle
-
     bundle = read_bundle(path)
     text = yaml.safe_dump(bundle.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     click.echo(f"bundle {bundle.path}\nsha256 {bundle.sha256}\n{text}", nl=False)
 
 
 def _facts(path: str | Path) -> Iterator[tuple[str, object]]:
-    from counter.audio import MonoStream
-    from counter.clock import Clock
-    from counter.errors import AudioError, CallcountError
-    from counter.moments import iso_text
-
     try:
         with MonoStream(path, sample_rate_hz=1) as stream:
             found, tags = stream.info, stream.tags()

@@ -6,55 +6,40 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
+
+from counter.cli.console import stderr, stdout, tracked
+from counter.cli.options import PATH, audio_option, seed_option
+from counter.report.report_file import ReportOptions, WrittenReport, write_scan_report
+from counter.report.report_page import check_report_path
+from counter.tables.results import read_results
+
+_N_EVENTS: dict[str, Any] = {"type": click.IntRange(0, 500), "default": 24, "show_default": True}
 
 
-@click.command(short_help="Make one HTML file of a scan, to look and listen.")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.command()
+@click.argument("results", type=PATH)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.html",
     help="File to write. [default: report.html in the folder of the results]",
 )
 @click.option("--title", help="Heading of the report. [default: labels and name of the table]")
 @click.option(
-    "--top",
-    type=click.IntRange(0, 500),
-    default=24,
-    show_default=True,
-    help="Events of highest score to show, shared out among the labels.",
+    "--top", **_N_EVENTS, help="Events of highest score to show, shared out among the labels."
 )
+@click.option("--random", **_N_EVENTS, help="Events drawn by chance to show, shared out likewise.")
 @click.option(
-    "--random",
-    type=click.IntRange(0, 500),
-    default=24,
-    show_default=True,
-    help="Events drawn by chance to show, shared out likewise.",
+    "--near", **_N_EVENTS, help="Events just above the threshold to show, shared out likewise."
 )
-@click.option(
-    "--near",
-    type=click.IntRange(0, 500),
-    default=24,
-    show_default=True,
-    help="Events just above the threshold to show, shared out likewise.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Seed of what is drawn by chance; equal seeds draw equal events.",
-)
-@click.option(
-    "--audio",
-    type=click.Path(path_type=Path),
-    help="Folder that the recordings are in now. [default: where they were scanned]",
-)
+@seed_option("Seed of what is drawn by chance; equal seeds draw equal events.")
+@audio_option
 @click.option(
     "--estimate",
     "estimates",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     metavar="FILE.csv",
     help="What `callcount estimate` wrote; may be repeated, once a label. [default: those of this "
@@ -70,6 +55,27 @@ def report(results: Path, output: Path | None, title: str | None, **options: Any
 
     Where a recording is gone, its events are shown without picture and sound.
     """
-    from counter.cli.reporting import ReportOptions, run_report
+    scan = read_results(results)
+    path = output if output is not None else scan.files.report
+    check_report_path(path)
+    chosen = ReportOptions(title, **options)
+    print_report(write_scan_report(scan, path, chosen, progress=tracked("cutting events")))
 
-    run_report(results, output, ReportOptions(title, **options))
+
+# Mail and shared folders take this; more is said, since it can be had smaller.
+_LARGE_BYTES = 15_000_000
+
+
+def print_report(report: WrittenReport) -> None:
+    """Say where a report is, how large, and what of it cannot be seen and heard."""
+    found, n_bytes = report.media, report.n_bytes
+    n_audible = sum(not isinstance(one, str) for one in found.values())
+    stdout().print(
+        f"{n_audible} of {len(found)} events to hear, {n_bytes / 1e6:.1f} MB "
+        f"-> {escape(str(report.path))}"
+    )
+    if n_bytes > _LARGE_BYTES:
+        stderr().print("That is large to hand over; fewer events with --top, --random and --near.")
+    if reasons := sorted({one for one in found.values() if isinstance(one, str)}):
+        text = f"{len(found) - n_audible} events have no picture and sound: {reasons[0]}"
+        stderr().print(text, style="yellow", markup=False)

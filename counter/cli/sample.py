@@ -6,12 +6,36 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
-from counter.cli.tableoption import spreadsheet_option
+from counter.cli.console import (
+    folded_column,
+    number_columns,
+    plain_table,
+    stderr,
+    stdout,
+    tracked,
+)
+from counter.cli.options import PATH, audio_option, seed_option, spreadsheet_option, strata_option
+from counter.estimation.sample_table import (
+    MARGIN_S,
+    TABLE,
+    SamplePlan,
+    SampleRequest,
+    clip_name,
+    draw_plan,
+    picture_name,
+    write_sample,
+)
+from counter.estimation.stretches import sound_files
+from counter.plots.clip_plot import TIMES_OF_RECORDING, ClipToCheck, cut_clips
+from counter.records import FAILED
+from counter.storage.atomic import check_new, new_folder
+from counter.tables.results import Results, read_results
 
 
-@click.command(short_help="Draw stretches of a scan to check by ear.")
-@click.argument("results", type=click.Path(path_type=Path))
+@click.command()
+@click.argument("results", type=PATH)
 @click.option(
     "-n",
     "--checks",
@@ -24,7 +48,7 @@ from counter.cli.tableoption import spreadsheet_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=Path("sample"),
     show_default=True,
     help="New folder for the table, the clips and their spectrograms.",
@@ -35,12 +59,7 @@ from counter.cli.tableoption import spreadsheet_option
     show_default=True,
     help="Strata: folder, recording, or a column of the --recordings table, as site or day.",
 )
-@click.option(
-    "--recordings",
-    type=click.Path(path_type=Path),
-    help="Table with a column `recording` and the column named by --by. "
-    "[default: the scan's own, with site, device and day]",
-)
+@strata_option
 @click.option("--label", help="What to count. [default: the only label there is]")
 @click.option(
     "--stretch",
@@ -50,14 +69,10 @@ from counter.cli.tableoption import spreadsheet_option
     show_default=True,
     help="Longest stretch, s; well above the length of a call.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option(
-    "--audio",
-    type=click.Path(path_type=Path),
-    help="Folder that the recordings are in now. [default: where they were scanned]",
-)
+@seed_option()
+@audio_option
 @spreadsheet_option
-def sample(results: Path, output: Path, by: str, recordings: Path | None, **options: Any) -> None:
+def sample(results: Path, output: Path, audio: Path | None, **options: Any) -> None:
     """Draw stretches of the scan RESULTS for a person to check.
 
     Half of them are drawn where the model found calls, in proportion to how many; the other half
@@ -66,6 +81,52 @@ def sample(results: Path, output: Path, by: str, recordings: Path | None, **opti
     lies in the stretch, then run `callcount estimate RESULTS sample/sample.csv`. The rows are in
     random order; check them from the top, and stop early if need be.
     """
-    from counter.cli.sampling import SampleOptions, Strata, run_sample
+    check_new(output, "a sample")
+    scan = read_results(results)
+    plan = draw_plan(scan, SampleRequest(**options))
+    files = sound_files(scan, (check.recording for check in plan.checks), audio)
+    with new_folder(output) as made:
+        write_sample(made, plan)
+        cut_clips(made, _cuts(plan), files, progress=tracked("cutting clips"))
+    _report(scan, plan, output)
 
-    run_sample(results, output, SampleOptions(strata=Strata(by, recordings), **options))
+
+# What a person looks for is rarely above; half the recording's rate where that is less.
+FREQ_MAX_HZ = 12_000.0
+
+
+def _cuts(plan: SamplePlan) -> list[ClipToCheck]:
+    return [
+        ClipToCheck(
+            recording=check.recording,
+            start_s=check.start_s - MARGIN_S,
+            end_s=check.end_s + MARGIN_S,
+            asked_start_s=check.start_s,
+            asked_end_s=check.end_s,
+            clip=clip_name(number),
+            picture=picture_name(number),
+            title=f"{number}: {check.recording}, {check.start_s:.1f} to {check.end_s:.1f} s",
+            question="Count the calls whose middle lies between the two lines.",
+            times_of=TIMES_OF_RECORDING,
+            freq_max_hz=FREQ_MAX_HZ,
+        )
+        for number, check in enumerate(plan.checks, start=1)
+    ]
+
+
+def _report(results: Results, plan: SamplePlan, output: Path) -> None:
+    console = stdout()
+    numbers = number_columns("checks", "with detections", "without")
+    table = plain_table(folded_column(plan.by), *numbers)
+    for stratum in sorted(set(plan.stratum_of.values())):
+        found = [check.model_calls > 0 for check in plan.checks if check.stratum == stratum]
+        counts = (len(found), sum(found), len(found) - sum(found))
+        table.add_row(escape(stratum), *map(str, counts))
+    console.print(table)
+    failed = sum(one.status == FAILED for one in results.recordings)
+    if failed:
+        stderr().print(f"{failed} recordings failed in the scan; no estimate is about them.")
+    console.print(
+        f"{len(plan.checks)} stretches to check -> {escape(str(output / TABLE))}: fill in "
+        "true_calls from the top, then run callcount estimate."
+    )

@@ -1,4 +1,4 @@
-"""Corrected counts: what the model counted over all, put right by what checks found in a few."""
+"""Estimators of the true count: the model's count corrected by checks; call density."""
 
 from __future__ import annotations
 
@@ -9,47 +9,99 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from counter.bundle import logits
 from counter.estimation.interval import Draws, Interval, total
 from counter.estimation.sampling import cells
-from counter.estimation.units import Floats, Ints
+from counter.estimation.stretches import Floats, Ints
+
+N_BINS = 4
+_N_DRAWS = 4000
+
+
+def score_bins(scores: Floats, n_bins: int = N_BINS) -> Ints:
+    """Bin of each window, from 0: the lower half of the logits, half of the rest, and so on.
+
+    Equal scores share a bin, so there may be fewer than ``n_bins``; empty gives empty.
+    """
+    values = logits(scores)
+    shares = 1 - 0.5 ** np.arange(1, n_bins)
+    edges = np.quantile(values, shares, method="inverted_cdf") if len(values) else shares
+    return np.searchsorted(np.unique(edges), values, side="left").astype(np.int64)
+
+
+def call_density(
+    scores: Floats, index: Ints, has_call: NDArray[np.bool_], weights: Floats
+) -> Interval | None:
+    """Share of windows that hold a call, after Navine, Denton, Weldy and Hart (2024).
+
+    ``P(call) = sum over bins of P(call | bin) P(bin)`` (Front. Bird Sci. 3:1380636): bins are cut
+    by the logit of the score, ``P(bin)`` is known, ``P(call | bin)`` is the share validated in the
+    bin. No threshold enters. As there, each bin's share is a beta variable of what was validated
+    (here with Jeffreys' prior) and the interval is that of the sum, drawn at random with a fixed
+    seed. Unequal chances of being checked are weighed out, and a bin counts for
+    ``(sum w)^2 / sum w^2`` checks (Kish, Survey Sampling, 1965). Bins without any check are put
+    together with the next lower one that has some, or else the next higher.
+
+    Parameters
+    ----------
+    scores : array of float, shape (n_windows,)
+        Highest score of each window, 0 to 1.
+    index : array of int, shape (n_checked,)
+        Which windows were checked.
+    has_call : array of bool, shape (n_checked,)
+        Whether a person found a call in each.
+    weights : array of float, shape (n_checked,)
+        One over the probability of being checked, > 0.
+
+    Returns
+    -------
+    Interval or None
+        Share of windows, 0 to 1; None where nothing was checked.
+    """
+    if not len(index):
+        return None
+    bins = score_bins(scores)
+    checked = np.unique(bins[index])
+    group = np.maximum(np.searchsorted(checked, bins, side="right") - 1, 0)
+    share, size, effective = np.zeros((3, len(checked)))
+    for one in range(len(checked)):
+        of_it = group[index] == one
+        w = weights[of_it]
+        share[one] = (w * has_call[of_it]).sum() / w.sum()
+        size[one] = (group == one).mean()
+        effective[one] = w.sum() ** 2 / (w * w).sum()
+    rng = np.random.default_rng(0)
+    hits, misses = share * effective + 0.5, (1 - share) * effective + 0.5
+    drawn = rng.beta(hits, misses, (_N_DRAWS, len(checked))) @ size
+    value = float(share @ size)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Interval(value, min(float(low), value), max(float(high), value))
+
 
 # An interval as wide as the estimate itself cannot tell a season from one with half the calls.
 WIDEST_SHARE = 1.0
 
 
 @dataclass(frozen=True)
-class Season:
-    """What is known of every stretch before any check; arrays of shape (n_stretches,).
+class Population:
+    """What is known of every stretch before any check; arrays of shape (n_stretches,)."""
 
-    Attributes
-    ----------
-    model_count : array of float
-        Events that the model found.
-    stratum : array of int
-        Stratum that it was drawn in, from 0.
-    """
-
-    model_count: Floats
-    stratum: Ints
+    model_count: Floats  # events that the model found
+    stratum: Ints  # stratum that it was drawn in, from 0
 
 
 @dataclass(frozen=True)
 class Checks:
-    """The sample as filled in; arrays of shape (n_planned,).
+    """The sample as filled in; arrays of shape (n_planned,)."""
 
-    Attributes
-    ----------
-    index : array of int
-        Which stretches of the season, each once.
-    inclusion : array of float
-        Probability with which each was to be drawn, above 0 to 1.
-    true_calls : array of float
-        Calls that a person counted, NaN where nobody did yet.
-    """
+    index: Ints  # which stretches of the season, each once
+    inclusion: Floats  # probability with which each was to be drawn, above 0 to 1
+    true_calls: Floats  # calls that a person counted, NaN where nobody did yet
 
-    index: Ints
-    inclusion: Floats
-    true_calls: Floats
+    @property
+    def is_filled(self) -> NDArray[np.bool_]:
+        """Whether a person counted the calls of each."""
+        return ~np.isnan(self.true_calls)
 
 
 @dataclass(frozen=True)
@@ -108,8 +160,8 @@ class Estimate:
         return max(1, math.ceil(wanted) - self.n_checked)
 
 
-def estimate(
-    season: Season, checks: Checks, inside: NDArray[np.bool_] | None = None
+def estimate_total(
+    season: Population, checks: Checks, inside: NDArray[np.bool_] | None = None
 ) -> Estimate | None:
     """Estimate the calls of a season, or of a part of it.
 
@@ -129,7 +181,7 @@ def estimate(
 
     Parameters
     ----------
-    season : Season
+    season : Population
         All stretches.
     checks : Checks
         What was planned and what was found.
@@ -144,7 +196,7 @@ def estimate(
     """
     everywhere = np.ones(len(season.model_count), bool)
     inside = everywhere if inside is None else inside
-    is_filled = ~np.isnan(checks.true_calls)
+    is_filled = checks.is_filled
     index, found = checks.index[is_filled], season.model_count > 0
     wanted = set(found[inside])
     if not wanted or wanted - set(found[index][inside[index]]):
@@ -166,10 +218,9 @@ def estimate(
     )
 
 
-def checked_strata(season: Season, checks: Checks) -> NDArray[np.bool_]:
+def checked_strata(season: Population, checks: Checks) -> NDArray[np.bool_]:
     """Whether each stretch belongs to a stratum of which anything was checked."""
-    index = checks.index[~np.isnan(checks.true_calls)]
-    return np.isin(season.stratum, season.stratum[index])
+    return np.isin(season.stratum, season.stratum[checks.index[checks.is_filled]])
 
 
 def _above(interval: Interval, seen: float) -> Interval:
@@ -177,8 +228,8 @@ def _above(interval: Interval, seen: float) -> Interval:
     return Interval(interval.value, min(low, interval.value), interval.high)
 
 
-def _draws(season: Season, checks: Checks, inside: NDArray[np.bool_]) -> Draws:
-    is_filled = ~np.isnan(checks.true_calls)
+def _draws(season: Population, checks: Checks, inside: NDArray[np.bool_]) -> Draws:
+    is_filled = checks.is_filled
     cell = cells(season.model_count, season.stratum)[checks.index]
     present = np.isin(season.stratum[checks.index], season.stratum[checks.index][is_filled])
     group = _groups(cell, is_filled & present, present)
@@ -209,7 +260,7 @@ def _groups(cell: Ints, is_filled: NDArray[np.bool_], present: NDArray[np.bool_]
     return group
 
 
-def strata_without_checks(season: Season, checks: Checks, names: Sequence[str]) -> list[str]:
+def strata_without_checks(season: Population, checks: Checks, names: Sequence[str]) -> list[str]:
     """Names of the strata of which nothing was checked, in order."""
     missing = np.unique(season.stratum[~checked_strata(season, checks)])
     return [names[code] for code in missing]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counter.estimation.units import Floats, Ints
+from counter.estimation.stretches import Floats, Ints
 
 Z = 1.959963984540054  # two-sided 95 %
 
@@ -41,23 +41,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class Draws:
-    """The checked stretches as far as an interval needs them; arrays of shape (n_checked,).
+    """The checked stretches as far as an interval needs them; arrays of shape (n_checked,)."""
 
-    Attributes
-    ----------
-    inclusion : array of float
-        Probability that each was to be checked, above 0 to 1.
-    group : array of int
-        The cell, or several put together, that each was drawn from.
-    is_found : array of bool
-        Whether the model found a call in it.
-    is_inside : array of bool
-        Whether it belongs to what is estimated, as one stratum; the others count as 0.
-    """
-
-    inclusion: Floats
-    group: Ints
-    is_found: np.typing.NDArray[np.bool_]
+    inclusion: Floats  # probability that each was to be checked, above 0 to 1
+    group: Ints  # the cell, or several put together, that each was drawn from
+    is_found: np.typing.NDArray[np.bool_]  # whether the model found a call in it
+    # whether it belongs to what is estimated, as one stratum; the others count as 0
     is_inside: np.typing.NDArray[np.bool_]
 
 

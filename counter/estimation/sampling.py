@@ -17,24 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from counter.errors import CallcountError
-from counter.estimation.units import Floats, Ints
+from counter.estimation.stretches import Floats, Ints
 
 UNDETECTED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Stretches to check, in random order, so that the first few are a fair sample as well.
+    """Stretches to check, in random order, so that the first few are a fair sample as well."""
 
-    Attributes
-    ----------
-    index : array of int, shape (n_checks,)
-        Which stretches of the season, each once.
-    inclusion : array of float, shape (n_checks,)
-        Probability with which each was to be among them, above 0 to 1.
-    """
-
-    index: Ints
+    index: Ints  # shape (n_checks,): which stretches of the season, each once
+    # shape (n_checks,): probability with which each was to be among them, above 0 to 1
     inclusion: Floats
 
 

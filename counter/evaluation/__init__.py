@@ -1,1 +1,1 @@
-"""Events beside the truth: pairs, counts, errors, intervals, thresholds."""
+"""Evaluation of counts and events against the truth, and rules tuned by it."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from counter.evaluation.pairing import Pairing, pair
-from counter.evaluation.records import Criterion, IntArray, Scene, TimeArray
+from counter.events.matching import Criterion, IntArray, Intervals, Scene, TimeArray, pair
 
 # Columns of ``Tallies.table``.
 KINDS = ("true", "counted", "paired", "missed", "merged", "false", "split")
@@ -34,7 +33,7 @@ class Tallies:
         Names of the first two axes.
     table : array of int64, shape (n_recordings, n_labels, len(KINDS))
         ``true`` calls are paired, missed or merged; ``counted`` events are paired, false or
-        split; see ``evaluation.pairing``.
+        split; see ``events.matching.Pairing``.
     """
 
     recordings: tuple[str, ...]
@@ -60,23 +59,21 @@ class Tallies:
 def compare(scene: Scene, criterion: Criterion) -> Tallies:
     """Pair the events of each recording and label with its true calls, and tally them."""
     shape = len(scene.recordings), len(scene.labels)
-    pairing = pair(scene.events, scene.calls, criterion)
-    return Tallies(scene.recordings, scene.labels, _tally(scene, pairing).reshape(*shape, -1))
+    table = tally(scene.events, scene.calls, criterion, shape[0] * shape[1])
+    return Tallies(scene.recordings, scene.labels, table.reshape(*shape, -1))
 
 
-def _tally(scene: Scene, pairing: Pairing) -> IntArray:
-    n_groups = len(scene.recordings) * len(scene.labels)
-    is_paired_event = pairing.call_of >= 0
-    is_missed = ~pairing.is_paired & ~pairing.is_merged
-    is_false = ~is_paired_event & ~pairing.is_split
+def tally(events: Intervals, calls: Intervals, criterion: Criterion, n_groups: int) -> IntArray:
+    """Pair events with true calls; how many of each kind, shape (n_groups, len(KINDS))."""
+    pairing = pair(events, calls, criterion)
     every = [
-        scene.calls.group,
-        scene.events.group,
-        scene.calls.group[pairing.is_paired],
-        scene.calls.group[is_missed],
-        scene.calls.group[pairing.is_merged],
-        scene.events.group[is_false],
-        scene.events.group[pairing.is_split],
+        calls.group,
+        events.group,
+        calls.group[pairing.is_paired],
+        calls.group[~pairing.is_paired & ~pairing.is_merged],
+        calls.group[pairing.is_merged],
+        events.group[(pairing.call_of < 0) & ~pairing.is_split],
+        events.group[pairing.is_split],
     ]
     return np.stack([np.bincount(groups, minlength=n_groups) for groups in every], axis=1)
 
@@ -121,35 +118,41 @@ def measures(table: IntArray, *, seed: int = 0) -> dict[str, Measure]:
         many recordings drawn with replacement.
     """
     parts = _parts(table)
-    values = _figures(parts.sum(axis=0), len(table))
+    values = figures_of(parts.sum(axis=0), len(table))
     if len(table) < 2:
         return {name: Measure(_defined(values[name])) for name in MEASURES}
-    drawn = _figures(_resampled_sums(parts, seed), len(table))
-    found = {}
+    resampled = figures_of(_resampled_sums(parts, seed), len(table))
+    intervals = {}
     for name in MEASURES:
-        known = drawn[name][np.isfinite(drawn[name])]
+        known = resampled[name][np.isfinite(resampled[name])]
         ends = np.percentile(known, [2.5, 97.5]).tolist() if len(known) else [None, None]
         value = _defined(values[name])
-        found[name] = Measure(value, *(ends if value is not None else [None, None]))
-    return found
+        intervals[name] = Measure(value, *(ends if value is not None else [None, None]))
+    return intervals
 
 
 def _defined(value: TimeArray) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def sums_of(table: IntArray) -> TimeArray:
+    """Sums over the recordings of a table of tallies that ``figures_of`` takes, shape (9,)."""
+    sums: TimeArray = _parts(table).sum(axis=0)
+    return sums
+
+
 def _parts(table: IntArray) -> TimeArray:
     """What each recording adds to the sums that all figures follow from."""
     true, counted, paired = table[:, 0], table[:, 1], table[:, 2]
-    late = counted - true
-    columns = [true, counted, paired, np.abs(late), late, late == 0]
+    excess = counted - true
+    columns = [true, counted, paired, np.abs(excess), excess, excess == 0]
     columns += [true * true, counted * counted, true * counted]
     return np.stack(columns, axis=1).astype(np.float64)
 
 
-def _figures(sums: TimeArray, n: int) -> dict[str, TimeArray]:
-    """The figures from sums over ``n`` recordings, shape (..., 9)."""
-    true, counted, paired, absolute, late, exact, tt, cc, tc = np.moveaxis(sums, -1, 0)
+def figures_of(sums: TimeArray, n: int) -> dict[str, TimeArray]:
+    """The figures of ``MEASURES`` from sums over ``n`` recordings, shape (..., 9)."""
+    true, counted, paired, absolute, excess, exact, tt, cc, tc = np.moveaxis(sums, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt((n * tt - true**2) * (n * cc - counted**2))
         return {
@@ -157,7 +160,7 @@ def _figures(sums: TimeArray, n: int) -> dict[str, TimeArray]:
             "recall": np.where(true > 0, paired / true, 1.0),
             "f1": np.where(true + counted > 0, 2 * paired / (true + counted), 1.0),
             "count_error": absolute / n if n else np.full_like(absolute, np.nan),
-            "count_bias": late / n if n else np.full_like(absolute, np.nan),
+            "count_bias": excess / n if n else np.full_like(absolute, np.nan),
             "share_exact": exact / n if n else np.full_like(absolute, np.nan),
             "count_correlation": (n * tc - true * counted) / spread,
         }

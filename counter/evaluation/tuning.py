@@ -1,20 +1,33 @@
-"""Event rules chosen on annotated recordings, and what they are worth on recordings left out."""
+"""Tuning: event rules chosen on annotated recordings, their figures on others, and its tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from counter.config import EventRules
 from counter.errors import CallcountError
-from counter.evaluation.records import IntArray, TimeArray
-from counter.evaluation.rulesearch import Candidate, Scale, Tried, around, n_starts, search
-from counter.evaluation.season import Found, ScoredSeason
+from counter.evaluation.comparison import KINDS, Measure, measures
+from counter.evaluation.evaluation import measure_json
+from counter.evaluation.rule_scoring import CheckedEvents, RuleScorer, table_costs
+from counter.evaluation.rule_search import N_STARTS, Scale, Tried, search
+from counter.events.matching import IntArray
+from counter.events.rules import EventRules
+from counter.tables.csv import MADE_BY, write_csv, write_json
 
 Tick = Callable[[], None]
+# Its presence says that a bundle was made by tuning, and may be replaced by another tuning.
+REPORT_FILE = "tuning.json"
+SETTINGS_FILE = "tuning.csv"
+RECORDINGS_FILE = "tuning_recordings.csv"
+PICTURE_FILE = "tuning.png"
+# The three ways that the same recordings are counted in.
+WAYS = ("before", "left_out", "fitted")
+SHOWN = ("count_error", "count_bias", "f1", "precision", "recall")
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,53 @@ class Tuned:
     tried: tuple[Tried, ...]
 
 
-def n_searches(n_folds: int) -> int:
-    """How often ``tune`` calls its ``tick``."""
-    return (n_folds + 1) * n_starts()
+@dataclass(frozen=True)
+class TunedLabel:
+    """One label.
+
+    Attributes
+    ----------
+    label : str
+        Its name.
+    before : EventRules
+        The rules of the scan.
+    tuned : Tuned
+        What was found.
+    """
+
+    label: str
+    before: EventRules
+    tuned: Tuned
 
 
-def deal(n_calls: IntArray, n_folds: int, seed: int) -> IntArray:
+@dataclass(frozen=True)
+class Tuning:
+    """All that a tuning found.
+
+    Attributes
+    ----------
+    about : mapping
+        What was tuned on what, and how; plain JSON values.
+    recordings : tuple of str
+        Names, in the order of the tallies.
+    labels : tuple of TunedLabel
+        Those that were tuned, at least one.
+    remarks : tuple of str
+        What the reader should know.
+    """
+
+    about: Mapping[str, Any]
+    recordings: tuple[str, ...]
+    labels: tuple[TunedLabel, ...]
+    remarks: tuple[str, ...]
+
+
+def n_ticks(n_folds: int) -> int:
+    """How often ``tune_rules`` calls its ``tick``."""
+    return (n_folds + 1) * N_STARTS
+
+
+def deal_folds(n_calls: IntArray, n_folds: int, seed: int) -> IntArray:
     """Deal recordings into folds of equal size and about equally many calls.
 
     Parameters
@@ -91,68 +145,160 @@ def deal(n_calls: IntArray, n_folds: int, seed: int) -> IntArray:
     order = np.lexsort((rng.random(len(n_calls)), -n_calls))
     fold = np.empty(len(n_calls), np.int64)
     for first in range(0, len(order), n_folds):
-        hand = order[first : first + n_folds]
-        fold[hand] = rng.permutation(n_folds)[: len(hand)]
+        one_each = order[first : first + n_folds]
+        fold[one_each] = rng.permutation(n_folds)[: len(one_each)]
     return fold
 
 
-def tune(season: ScoredSeason, before: EventRules, fold: IntArray, tick: Tick) -> Tuned:
+def tune_rules(scorer: RuleScorer, before: EventRules, fold: IntArray, tick: Tick) -> Tuned:
     """Choose rules on all recordings, and again with each fold left out.
 
-    The search is nested: what is said of a fold comes from rules, and durations they were tried
+    The search is nested: the figures of a fold come from rules, and durations they were tried
     at, that no recording of the fold had a part in. Within a search nothing is fitted for a
     candidate, so its mean cost over the recordings at hand is its cross-validated cost as well.
 
     Parameters
     ----------
-    season : ScoredSeason
+    scorer : RuleScorer
         Scores and truth, with calls on either side of every fold that have a length.
     before : EventRules
         The rules of the scan, to be compared with.
     fold : array of int64, shape (n_recordings,)
-        What ``deal`` gives.
+        What ``deal_folds`` gives.
     tick : callable
-        Called ``n_searches`` times as the work goes on.
+        Called ``n_ticks`` times as the work goes on.
     """
-    left_out = np.zeros_like(season.table(before))
+    table = scorer.table(before)
+    left_out = np.zeros_like(table)
     fold_rules = []
     for out in range(int(fold.max()) + 1):
-        rules = _search(season, fold != out, tick)[0]
+        rules = _search(scorer, fold != out, tick)[0]
         fold_rules.append(rules)
-        left_out[fold == out] = season.table(rules)[fold == out]
-    rules, tried = _search(season, np.ones(len(season), bool), tick)
+        left_out[fold == out] = scorer.table(rules)[fold == out]
+    rules, tried = _search(scorer, np.ones(len(scorer), bool), tick)
     return Tuned(
         rules=rules,
         fold=fold,
         fold_rules=tuple(fold_rules),
-        before=season.table(before),
+        before=table,
         left_out=left_out,
-        fitted=season.table(rules),
-        tried=tuple(tried),
+        fitted=scorer.table(rules),
+        tried=tried,
     )
 
 
 def _search(
-    season: ScoredSeason, chosen: NDArray[np.bool_], tick: Tick
-) -> tuple[EventRules, list[Tried]]:
+    scorer: RuleScorer, chosen: NDArray[np.bool_], tick: Tick
+) -> tuple[EventRules, tuple[Tried, ...]]:
     """The best rules for the chosen recordings, and how flat the cost is about them."""
-    scale = Scale.of(_lengths_s(season, chosen), season.timebase)
+    calls = scorer.calls.subset(chosen[scorer.calls.group])
+    lengths_s = calls.end_s - calls.start_s
 
-    def cost(candidate: Candidate) -> float:
-        return float(season.costs(candidate.rules(scale))[chosen].mean(dtype=np.float64))
+    def cost(rules: EventRules) -> float:
+        return float(scorer.costs(rules)[chosen].mean(dtype=np.float64))
 
-    best = search(cost, tick)
-    return best.rules(scale), around(best, cost, scale)
-
-
-def _lengths_s(season: ScoredSeason, chosen: NDArray[np.bool_]) -> TimeArray:
-    """Lengths of the calls of the chosen recordings that have one."""
-    calls = season.calls
-    lengths_s = (calls.end_s - calls.start_s)[chosen[calls.group]]
-    return lengths_s[lengths_s > 0]
+    return search(cost, Scale.of(lengths_s[lengths_s > 0], scorer.timebase), tick=tick)
 
 
-def found_left_out(season: ScoredSeason, tuned: Tuned) -> list[Found]:
+def left_out_events(scorer: RuleScorer, tuned: Tuned) -> list[CheckedEvents]:
     """Events of the recordings of each fold, with the rules that were chosen without them."""
-    found = [season.found(rules) for rules in tuned.fold_rules]
-    return [one.of(tuned.fold[one.events.group] == out) for out, one in enumerate(found)]
+    by_fold = [scorer.events(rules) for rules in tuned.fold_rules]
+    return [one.subset(tuned.fold[one.events.group] == out) for out, one in enumerate(by_fold)]
+
+
+def figures(table: IntArray) -> dict[str, Measure]:
+    """The cost and the measures in ``SHOWN`` of a table of tallies, recordings at random.
+
+    ``cost``, mean of ``table_costs``, is what tuning makes small; it has no interval.
+    """
+    every = measures(table)
+    return {"cost": Measure(float(table_costs(table).mean())), **{n: every[n] for n in SHOWN}}
+
+
+def brief(one: TunedLabel) -> dict[str, Any]:
+    """The figures of one label in few numbers, for the bundle's provenance."""
+    values = {
+        way: {name: round(float(value), 4) for name, value in _values(getattr(one.tuned, way))}
+        for way in ("before", "left_out")
+    }
+    n_calls = int(one.tuned.before[:, KINDS.index("true")].sum())
+    return {"calls": n_calls, "rules_before": one.before.model_dump(), **values}
+
+
+def _values(table: IntArray) -> Iterable[tuple[str, float]]:
+    for name, measure in figures(table).items():
+        if measure.value is not None:
+            yield name, measure.value
+
+
+def write_tuning(folder: Path, tuning: Tuning) -> None:
+    """Write the JSON and both tables into a folder.
+
+    ``tuning.csv``, one row a value tried, the other rules as chosen: ``label,rule,value,cost,
+    chosen,near_least``. ``tuning_recordings.csv``, one row a recording and label: ``recording,
+    label,fold,true_calls,counted_before,counted_left_out,counted_fitted``.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    write_json(folder / REPORT_FILE, _as_json(tuning))
+    header = ["label", "rule", "value", "cost", "chosen", "near_least"]
+    write_csv(folder / SETTINGS_FILE, header, _setting_rows(tuning.labels))
+    ways = [f"counted_{way}" for way in WAYS]
+    header = ["recording", "label", "fold", "true_calls", *ways]
+    write_csv(folder / RECORDINGS_FILE, header, _recording_rows(tuning))
+
+
+def _as_json(tuning: Tuning) -> dict[str, Any]:
+    return {
+        "made_by": MADE_BY,
+        **tuning.about,
+        "recordings": len(tuning.recordings),
+        "remarks": list(tuning.remarks),
+        "labels": {one.label: _label_json(one) for one in tuning.labels},
+    }
+
+
+def _label_json(one: TunedLabel) -> dict[str, Any]:
+    tuned = one.tuned
+    return {
+        "rules": tuned.rules.model_dump(),
+        "rules_before": one.before.model_dump(),
+        "rules_by_fold": [rules.model_dump() for rules in tuned.fold_rules],
+        "figures": {way: _way_json(getattr(tuned, way)) for way in WAYS},
+        "near_least": near_least(tuned),
+    }
+
+
+def _way_json(table: IntArray) -> dict[str, Any]:
+    totals = dict(zip(KINDS, table.sum(axis=0).tolist(), strict=True))
+    values = {name: measure_json(measure) for name, measure in figures(table).items()}
+    return {"totals": totals, **values}
+
+
+def near_least(tuned: Tuned) -> dict[str, list[float]]:
+    """Values of each rule that cost little more than the least, in the order tried."""
+    rules = dict.fromkeys(one.rule for one in tuned.tried)
+    return {
+        rule: [one.value for one in tuned.tried if one.rule == rule and one.is_near]
+        for rule in rules
+    }
+
+
+def _setting_rows(labels: Sequence[TunedLabel]) -> Iterable[list[object]]:
+    for one in labels:
+        for tried in one.tuned.tried:
+            marks = ["yes" if mark else "no" for mark in (tried.is_chosen, tried.is_near)]
+            yield [one.label, tried.rule, f"{tried.value:g}", f"{tried.cost:.6g}", *marks]
+
+
+def _recording_rows(tuning: Tuning) -> Iterable[list[object]]:
+    true, counted = KINDS.index("true"), KINDS.index("counted")
+    for one in tuning.labels:
+        tuned = one.tuned
+        counts = [getattr(tuned, way)[:, counted] for way in WAYS]
+        columns = np.stack([tuned.fold + 1, tuned.before[:, true], *counts], axis=1)
+        for name, row in zip(tuning.recordings, columns.tolist(), strict=True):
+            yield [name, one.label, *row]

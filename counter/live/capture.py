@@ -5,8 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from counter.records import FloatArray
 
@@ -18,18 +16,10 @@ _LOOK_EVERY_S = 0.1
 
 @dataclass(frozen=True)
 class Block:
-    """Sound that was recorded.
+    """Sound that was recorded."""
 
-    Attributes
-    ----------
-    samples : array of float32, shape (n_samples,)
-        Mono.
-    n_lost : int
-        Samples before it that were lost.
-    """
-
-    samples: FloatArray
-    n_lost: int = 0
+    samples: FloatArray  # mono, shape (n_samples,)
+    n_lost: int = 0  # samples before it that were lost
 
 
 class Capture:
@@ -99,30 +89,3 @@ class Capture:
                 blocks.append(self._blocks.get_nowait())
         except queue.Empty:
             return blocks
-
-
-class Source(Protocol):
-    """Where sound comes from.
-
-    Attributes
-    ----------
-    name : str
-        For tables and messages.
-    rate_hz : int
-        Samples per second.
-    begun : datetime or None
-        When the first sample was recorded, once that is known.
-    """
-
-    name: str
-    rate_hz: int
-    begun: datetime | None
-
-    def start(self, capture: Capture) -> None:
-        """Begin to put blocks, from a thread of its own."""
-
-    def check(self) -> None:
-        """See whether it still gives sound; if not, end the capture."""
-
-    def stop(self) -> None:
-        """Put no more."""

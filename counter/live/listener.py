@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from counter.config import EventRules
+from counter.audio.resample import Segmentation, SegmentResampler
 from counter.detector import CHUNK_S, Detector
-from counter.live.decoding import LiveDecoder
+from counter.events.rules import EventRules
+from counter.events.streaming import LiveDecoder
 from counter.records import Event, FloatArray
-from counter.scan import StretchScores
-from counter.stretches import Cut, StretchResampler
+from counter.scanning.recording import SegmentScores
 
 # Scored at once: what a frame waits for its chunk, against the context that each chunk costs anew.
 LIVE_CHUNK_S = 0.25
@@ -20,25 +20,17 @@ LIVE_CHUNK_S = 0.25
 class Listener:
     """Events of one sound as it comes, each as soon as it is sure: those that a scan finds.
 
-    The samples are those of a scan, bit for bit; its scores agree up to rounding (1e-5).
-
-    Parameters
-    ----------
-    detector : Detector
-        Samples to scores, with chunks of ``LIVE_CHUNK_S``.
-    rules : mapping from label to EventRules
-        Scores to events.
-    rate_hz : int
-        Of the sound.
+    The samples are those of a scan, bit for bit; its scores agree up to rounding (1e-5). The
+    detector takes chunks of ``LIVE_CHUNK_S``; ``rate_hz`` is that of the sound.
     """
 
     def __init__(self, detector: Detector, rules: Mapping[str, EventRules], rate_hz: int) -> None:
         spec = detector.bundle.spec
         # where a scan begins to resample anew, so that the last bits of the samples agree
         grid = max(1, spec.timebase.frames(CHUNK_S)) * spec.frame_samples
-        cut = Cut.of((rate_hz, spec.sample_rate_hz), grid, detector.context_samples)
-        self._resampler = StretchResampler(cut)
-        self._scores = StretchScores(detector, cut)
+        cut = Segmentation.of((rate_hz, spec.sample_rate_hz), grid, detector.context_samples)
+        self._resampler = SegmentResampler(cut)
+        self._scores = SegmentScores(detector, cut)
         self._decoder = LiveDecoder(spec.labels, rules, spec.timebase)
         self._context_s = spec.context_frames * spec.timebase.frame_s
         self._model_hz = spec.sample_rate_hz
@@ -52,7 +44,7 @@ class Listener:
         return self._decoder.waits_s + self._context_s
 
     @property
-    def heard_s(self) -> float:
+    def received_s(self) -> float:
         """Seconds of sound so far."""
         return self._n_samples / self._rate_hz
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from counter.downmix import downmix
+from counter.audio.channels import downmix
+from counter.audio.decoder import check_shape
 from counter.errors import AudioError, CallcountError
 from counter.live.capture import BLOCK_S, Capture
 from counter.quiet import quiet_stderr
 from counter.records import FloatArray
-from counter.soundfiles import check_shape
 
 # A device that is there gives ten blocks a second.
 _SILENT_S = 3.0
@@ -23,27 +23,13 @@ _SILENT_S = 3.0
 
 @dataclass(frozen=True)
 class Device:
-    """A device that records.
+    """A device that records."""
 
-    Attributes
-    ----------
-    number : int
-        What ``--device`` takes.
-    name : str
-        Its name; a part of it that no other has does as well.
-    channels : int
-        Channels at most.
-    rate_hz : int
-        Its own rate.
-    is_default : bool
-        Whether it is used where none is named.
-    """
-
-    number: int
-    name: str
-    channels: int
-    rate_hz: int
-    is_default: bool
+    number: int  # what ``--device`` takes
+    name: str  # a part of it that no other has does as well
+    channels: int  # at most
+    rate_hz: int  # its own
+    is_default: bool  # used where none is named
 
 
 def list_devices() -> list[Device]:
@@ -72,14 +58,8 @@ def list_devices() -> list[Device]:
 class Microphone:
     """Blocks of a device; what is not taken in time is lost, and counted.
 
-    Parameters
-    ----------
-    device : str or None
-        Its number, or a part of its name; the system's own where none is named.
-    rate_hz : int or None
-        Samples per second to ask for; the device's own where none is given.
-    channels : int
-        Channels to ask for; their mean is heard.
+    ``device`` is its number, or a part of its name; the system's own where none is named. It is
+    asked for ``rate_hz``, or its own rate, and for so many channels, whose mean is heard.
 
     Raises
     ------
@@ -94,9 +74,9 @@ class Microphone:
         self.name = " ".join(found["name"].split())
         self.rate_hz = rate_hz or int(found["default_samplerate"])
         check_shape(self.rate_hz, channels)
-        self.begun: datetime | None = None
+        self.begun: datetime | None = None  # when the first sample was recorded, once it was
         self._capture = Capture()
-        self._heard_at_s = 0.0
+        self._last_block_s = 0.0
         try:
             with quiet_stderr():  # PortAudio tells its own lines as well
                 self._stream = self._sounddevice.InputStream(
@@ -105,7 +85,7 @@ class Microphone:
                     channels=channels,
                     blocksize=int(self.rate_hz * BLOCK_S),
                     dtype="float32",
-                    callback=self._hear,
+                    callback=self._on_block,
                 )
         except self._sounddevice.PortAudioError as error:
             raise CallcountError(
@@ -117,7 +97,7 @@ class Microphone:
     def start(self, capture: Capture) -> None:
         """Record, on PortAudio's own thread."""
         self._capture = capture
-        self._heard_at_s = time.monotonic()
+        self._last_block_s = time.monotonic()
         try:
             self._stream.start()
         except self._sounddevice.PortAudioError as error:
@@ -125,7 +105,7 @@ class Microphone:
 
     def check(self) -> None:
         """End the capture where the device is gone: it stopped by itself, or gives nothing."""
-        silent_s = time.monotonic() - self._heard_at_s
+        silent_s = time.monotonic() - self._last_block_s
         if not self._stream.active or silent_s > _SILENT_S:
             self._capture.end(failure=f"device {self.name} disappeared: it gives no sound any more")
 
@@ -134,16 +114,16 @@ class Microphone:
         self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)
 
-    def _hear(self, heard: FloatArray, n_samples: int, clock: Any, flags: Any) -> None:
+    def _on_block(self, block: FloatArray, n_samples: int, clock: Any, flags: Any) -> None:
         if self.begun is None:  # a device may take seconds to wake
             ago_s = n_samples / self.rate_hz + self._stream.latency
             self.begun = datetime.now().astimezone() - timedelta(seconds=ago_s)
-        before_s, self._heard_at_s = self._heard_at_s, time.monotonic()
+        before_s, self._last_block_s = self._last_block_s, time.monotonic()
         if flags.input_overflow:
-            passed = int((self._heard_at_s - before_s) * self.rate_hz)
+            passed = int((self._last_block_s - before_s) * self.rate_hz)
             self._capture.lose(max(0, passed - n_samples))
         mono = np.empty(n_samples, dtype=np.float32)
-        downmix(heard.copy(), mono)
+        downmix(block.copy(), mono)
         self._capture.put_or_lose(mono)
 
     def _asked(self, device: int | str | None) -> dict[str, Any]:

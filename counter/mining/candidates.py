@@ -1,18 +1,117 @@
-"""What of a scanned recording a person may be asked about: events, and what nearly was one."""
+"""Candidates of mining: events, and what nearly was one, with what is around them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from counter.config import EventRules
-from counter.mining.sounds import sound_of, unlike
-from counter.mining.surroundings import CONTEXT_S, Span, Surroundings
-from counter.records import FileResult, FloatArray, Picture
+from counter.bundle import BundleSpec
+from counter.events.rules import EventRules
+from counter.plots.spectrogram import DB_PER_LEVEL
+from counter.records import Event, FileResult, FloatArray, Picture
 from counter.timebase import Timebase
+
+# Heard with a stretch on either side.
+CONTEXT_S = 3.0
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around a stretch of a recording: where its events start and end, in order."""
+
+    scanned_s: float  # seconds of it that were scanned
+    # of its events; each in ascending order
+    starts_s: tuple[float, ...]
+    ends_s: tuple[float, ...]
+
+    @classmethod
+    def of(cls, events: Sequence[Event], scanned_s: float) -> Surroundings:
+        """Those of a recording with these events."""
+        starts_s = tuple(sorted(one.start_s for one in events))
+        return cls(scanned_s, starts_s, tuple(sorted(one.end_s for one in events)))
+
+    def around(self, span_s: Span) -> tuple[Span, Span, Span]:
+        """``span_s``, ``clip_s`` and ``clear_s`` of the candidate at a stretch."""
+        start_s, end_s = span_s[0], min(span_s[1], self.scanned_s)
+        clip_s = (max(0.0, start_s - CONTEXT_S), min(end_s + CONTEXT_S, self.scanned_s))
+        before = bisect_right(self.ends_s, start_s)
+        after = bisect_left(self.starts_s, end_s)
+        near_s = 2 * CONTEXT_S
+        is_alone_before = not before or self.ends_s[before - 1] < start_s - near_s
+        is_alone_after = after == len(self.starts_s) or self.starts_s[after] > end_s + near_s
+        clear_s = (
+            clip_s[0] if is_alone_before else start_s,
+            clip_s[1] if is_alone_after else end_s,
+        )
+        return (start_s, end_s), clip_s, clear_s
+
+
+N_BANDS, N_PARTS = 16, 4
+
+
+def sound_of(
+    picture: Picture, start_s: float, end_s: float, band_hz: tuple[float, float]
+) -> FloatArray:
+    """Mean levels of a stretch in ``N_BANDS`` bands and ``N_PARTS`` parts of its time.
+
+    The mean of all is taken off, so that distance to the microphone and gain tell nothing. They
+    are scaled so that the length of the difference of two such arrays, shape (N_PARTS * n_bands,),
+    is in dB (RMS). The picture has at least one column; ``band_hz`` is what the model hears, of
+    which bands narrower than a row of the picture are left out.
+    """
+    low = min(int(band_hz[0] / picture.bin_hz), picture.levels_db.shape[1] - 1)
+    high = max(int(np.ceil(band_hz[1] / picture.bin_hz)), low + 1)
+    columns = np.linspace(start_s, end_s, N_PARTS + 1) / picture.column_s
+    last = len(picture.levels_db) - 1
+    first = np.minimum(columns[:-1].astype(np.int64), last)
+    stop = np.clip(np.ceil(columns[1:]).astype(np.int64), first + 1, last + 1)
+    parts = np.stack(
+        [picture.levels_db[a:b, low:high].mean(axis=0) for a, b in zip(first, stop, strict=True)]
+    )
+    n_rows = parts.shape[1]
+    edges = np.linspace(0, n_rows, min(N_BANDS, n_rows) + 1).astype(np.int64)[:-1]
+    levels_db = np.add.reduceat(parts, edges, axis=1) / np.diff([*edges, n_rows]) * DB_PER_LEVEL
+    levels_db -= levels_db.mean()
+    found: FloatArray = (levels_db.ravel() / np.sqrt(levels_db.size)).astype(np.float32)
+    return found
+
+
+def unlike(sounds: Sequence[FloatArray], n: int, weights: Sequence[float]) -> list[int]:
+    """Indices of ``n`` sounds that weigh much and are unlike one another.
+
+    Each is the one of greatest weight times difference from the nearest one before it; the first,
+    times difference from the mean of all. With equal weights that is farthest-first traversal
+    (Gonzalez 1985).
+
+    The sounds are as ``sound_of`` gives them, with weights of at least 0; all of them where there
+    are no more, none where there is none.
+    """
+    if not len(sounds):
+        return []
+    every, weight = np.stack(sounds), np.asarray(weights)
+    away_db = differences_db(every, every.mean(axis=0))
+    nearest_db = np.full(len(every), np.inf)
+    worth = weight * away_db
+    chosen: list[int] = []
+    while len(chosen) < min(n, len(every)):
+        chosen.append(int(np.argmax(worth)))
+        nearest_db = np.minimum(nearest_db, differences_db(every, every[chosen[-1]]))
+        worth = weight * nearest_db
+        worth[chosen] = -1.0
+    return chosen
+
+
+def differences_db(sounds: FloatArray, other: FloatArray) -> FloatArray:
+    """Difference of each of some sounds, shape (n_sounds, n_levels), from another; dB (RMS)."""
+    found: FloatArray = np.linalg.norm(sounds - other, axis=1)
+    return found
+
 
 # An event; something just short of one; an event unlike the others.
 EVENT, NEAR_MISS, SURPRISE = "event", "near miss", "surprise"
@@ -26,56 +125,18 @@ Kinds = dict[tuple[str, str], list["Candidate"]]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stretch of a recording that a person may be asked about.
+    """A stretch of a recording that a person may be asked about."""
 
-    Attributes
-    ----------
-    recording : str
-        Its name.
-    label : str
-        What the model may have heard there.
-    span_s : (start_s, end_s)
-        The stretch, seconds from the recording's start.
-    clip_s : (start_s, end_s)
-        The stretch with up to ``CONTEXT_S`` on either side, inside the recording.
-    clear_s : (start_s, end_s)
-        The stretch, and each of its two sides that has no other event within twice
-        ``CONTEXT_S``: an event's edges are rough, and a call must not pass for background.
-    score : float
-        Highest smoothed score of the stretch, 0 to 1.
-    doubt : float
-        How little that score says, 0 to 1; see ``doubt``.
-    sound : array of float32, shape (n_levels,)
-        See ``sounds.sound_of``.
-    """
-
-    recording: str
-    label: str
-    span_s: Span
-    clip_s: Span
+    recording: str  # its name
+    label: str  # what the model may have heard there
+    span_s: Span  # the stretch, seconds from the recording's start
+    clip_s: Span  # the stretch with up to ``CONTEXT_S`` on either side, inside the recording
+    # the stretch, and each of its two sides that has no other event within twice ``CONTEXT_S``:
+    # an event's edges are rough, and a call must not pass for background
     clear_s: Span
-    score: float
-    doubt: float
-    sound: FloatArray
-
-
-@dataclass(frozen=True)
-class Listening:
-    """What of a bundle decides where candidates are.
-
-    Attributes
-    ----------
-    rules : mapping of label to EventRules
-        In the order of the scores' columns.
-    timebase : Timebase
-        Of the scores.
-    band_hz : (low_hz, high_hz)
-        What the model hears.
-    """
-
-    rules: Mapping[str, EventRules]
-    timebase: Timebase
-    band_hz: tuple[float, float]
+    score: float  # highest smoothed score of the stretch, 0 to 1
+    doubt: float  # how little that score says, 0 to 1; see ``doubt``
+    sound: FloatArray  # shape (n_levels,), see ``sound_of``
 
 
 def doubt(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
@@ -83,59 +144,46 @@ def doubt(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
 
     ``q`` is a score moved on its logit so that the threshold comes to lie at 0.5: 1 at the
     threshold, towards 0 far from it on either side. Uncertainty sampling (Lewis and Gale 1994), at
-    the operating point that makes the counts.
-
-    Parameters
-    ----------
-    scores : array-like of float
-        0 to 1.
-    threshold : float
-        Score that starts an event, above 0 and below 1.
+    the operating point that makes the counts. Scores are 0 to 1, the threshold above 0 and below 1.
     """
     inside = np.clip(np.asarray(scores, np.float64), _LEAST_SCORE, 1 - _LEAST_SCORE)
     odds = inside / (1 - inside) * (1 - threshold) / threshold
     return np.minimum(4 * odds / (1 + odds) ** 2, 1.0)
 
 
-def find_candidates(result: FileResult, listening: Listening, n_each: int) -> Kinds:
-    """Candidates of one recording by label and kind.
+def find_candidates(result: FileResult, spec: BundleSpec, n_each: int) -> Kinds:
+    """Candidates of one recording, scanned with the bundle's own rules, by label and kind.
 
-    Parameters
-    ----------
-    result : FileResult
-        With its picture, whose scores are smoothed; a failed recording holds no candidates.
-    listening : Listening
-        What the bundle says.
-    n_each : int
-        Most of each label and kind, > 0.
-
-    Returns
-    -------
-    dict from (label, kind) to list of Candidate
-        Those of most weight (``weight``) that are unlike one another in sound, so that one sound
-        repeated all day leaves room for others; surprises are events as well. Empty where there
-        was hardly any sound.
+    At most ``n_each`` of each, those of most weight (``weight``) that are unlike one another in
+    sound, so that one sound repeated all day leaves room for others; surprises are events as well.
+    The result comes with its picture, whose scores are smoothed. Empty where the recording failed,
+    or there was hardly any sound.
     """
     picture = result.picture
     if picture is None or not len(picture.levels_db):
         return {}
-    heard = _Heard.of(result, picture, listening)
+    surroundings = Surroundings.of(result.events, result.scanned_s)
+    band_hz = (spec.low_hz, spec.high_hz)
+
+    def candidate(label: str, span_s: Span, score: float) -> Candidate:
+        span_s, clip_s, clear_s = surroundings.around(span_s)
+        doubted = float(doubt(score, spec.rules[label].threshold))
+        sound = sound_of(picture, *span_s, band_hz)
+        name = result.recording.name
+        return Candidate(name, label, span_s, clip_s, clear_s, score, doubted, sound)
+
     found: Kinds = {}
-    for column, (label, rules) in enumerate(listening.rules.items()):
-        spans_s = [(one.start_s, one.end_s) for one in result.events if one.label == label]
-        scores = [one.score for one in result.events if one.label == label]
+    for column, label in enumerate(spec.labels):
+        counted = [((e.start_s, e.end_s), e.score) for e in result.events if e.label == label]
         missed = near_misses(
             picture.scores[:, column],
-            spans_s,
-            rules,
-            timebase=listening.timebase,
+            [span_s for span_s, _ in counted],
+            spec.rules[label],
+            timebase=spec.timebase,
             n=LOOKED_AT * n_each,
         )
-        misses = [heard.candidate(label, *miss) for miss in missed]
-        events = [
-            heard.candidate(label, span_s, score)
-            for span_s, score in zip(spans_s, scores, strict=True)
-        ]
+        misses = [candidate(label, *miss) for miss in missed]
+        events = [candidate(label, *one) for one in counted]
         for kind, every in ((EVENT, events), (NEAR_MISS, misses), (SURPRISE, events)):
             found[label, kind] = weightiest(every, kind, n_each)
     return found
@@ -153,34 +201,6 @@ def weightiest(candidates: Sequence[Candidate], kind: str, n: int) -> list[Candi
     return [candidates[index] for index in order]
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """A recording of which candidates are made."""
-
-    result: FileResult
-    picture: Picture
-    listening: Listening
-    surroundings: Surroundings
-
-    @classmethod
-    def of(cls, result: FileResult, picture: Picture, listening: Listening) -> _Heard:
-        surroundings = Surroundings.of(result.events, result.scanned_s)
-        return cls(result, picture, listening, surroundings)
-
-    def candidate(self, label: str, span_s: Span, score: float) -> Candidate:
-        (start_s, end_s), clip_s, clear_s = self.surroundings.around(span_s)
-        return Candidate(
-            recording=self.result.recording.name,
-            label=label,
-            span_s=(start_s, end_s),
-            clip_s=clip_s,
-            clear_s=clear_s,
-            score=score,
-            doubt=float(doubt(score, self.listening.rules[label].threshold)),
-            sound=sound_of(self.picture, start_s, end_s, self.listening.band_hz),
-        )
-
-
 def near_misses(
     smoothed: FloatArray,
     events: Sequence[Span],
@@ -196,22 +216,8 @@ def near_misses(
     ``gap_s`` away from events and ``CONTEXT_S`` from other near misses. A run over the threshold
     that was dropped for its length is one too.
 
-    Parameters
-    ----------
-    smoothed : array of float32, shape (n_frames,)
-        Smoothed scores of one label; may be empty.
-    events : sequence of (start_s, end_s)
-        Its events.
-    rules : EventRules
-        Its rules.
-    timebase : Timebase
-        Of the scores.
-    n : int
-        Most that are wanted.
-
-    Returns
-    -------
-    list of ((start_s, end_s), score)
+    ``smoothed``, shape (n_frames,), are the smoothed scores of one label, maybe none; events and
+    rules are those of the label. Gives at most ``n``, each with its score.
     """
     taken = np.zeros(len(smoothed), dtype=bool)
     gap = timebase.frames(rules.gap_s)

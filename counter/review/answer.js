@@ -1,9 +1,6 @@
-// Streamlit has no picture to zoom, no sound with a cursor and no single keys; this is that and no
-// more: it shows one item and sends one answer. All text is set as text, never as HTML. With each
-// item comes the next one, which is shown at once while the answer is on its way.
-const held = new WeakMap();
+// One item to look at, to hear and to answer. All text is set as text, never as HTML. With each item
+// comes the next one, which is shown at once while the answer is on its way.
 const SPEEDS = [1, 0.5, 0.25, 2];
-const LOST_MS = 6000; // an answer may get lost where the server is stopped
 const ticks = (low, high, most) => {
   const rough = (high - low) / most;
   const ten = 10 ** Math.floor(Math.log10(rough));
@@ -13,30 +10,35 @@ const ticks = (low, high, most) => {
   return Array.from({ length: n }, (_, i) => Number(((first + i) * step).toPrecision(10)));
 };
 
-function start(root) {
+// ``transmit`` sends an answer to the item of a row and promises the server's reply;
+// ``fail`` tells why an answer was not stored.
+export function start(root, transmit, fail) {
   const one = (name) => root.querySelector(name);
   const sound = one(".sound");
   const frame = one(".frame");
-  // told: what the server says; item: what is shown; early: an answer to what it has yet to say
-  const me = { told: null, item: null, early: null, lost: 0, time: [0, 1], hertz: [0, 1] };
+  // reply: what the server sent last; item: what is shown; early: an answer given before its reply
+  const me = { reply: null, item: null, early: null, isBusy: false, time: [0, 1], hertz: [0, 1] };
 
   const ahead = new Image();
-  const wait = (isWaiting) => one(".review").classList.toggle("is-waiting", isWaiting);
-  const send = (said) => {
+  const wait = (isWaiting) => root.classList.toggle("is-waiting", isWaiting);
+  const send = async (answer) => {
     one(".others").hidden = true;
-    if (me.lost) {
-      if (me.item !== me.told.item) { me.early = said; wait(true); }
+    if (me.isBusy) {
+      if (me.item !== me.reply.item) { me.early = answer; wait(true); }
       return;
     }
-    me.send({ seq: me.told.seq, ...said });
-    me.lost = setTimeout(() => {
-      me.lost = 0;
+    me.isBusy = true;
+    const answered = transmit(answer, me.reply.item?.row);
+    if (me.reply.next && answer.verdict !== "back") show(me.reply.next); else wait(true);
+    try {
+      me.update(await answered);
+    } catch (error) {
       me.early = null;
-      show(me.told.item);
-      one(".said").textContent = "Not stored: no answer came. Is callcount review still running?";
-    }, LOST_MS);
-    if (me.told.next && said.verdict !== "back") show(me.told.next); else wait(true);
+      me.update(me.reply);
+      fail(error.message);
+    }
   };
+  me.send = send;
   const spanHz = () => me.item.freq_max_hz;
   const lengthS = () => me.item.end_s - me.item.start_s;
 
@@ -189,14 +191,13 @@ function start(root) {
     s: () => { speed.value = SPEEDS[(SPEEDS.indexOf(Number(speed.value)) + 1) % SPEEDS.length]; setSpeed(); },
   };
   const onKey = (event) => {
-    const target = event.composedPath()[0];
-    const isTyped = target.isContentEditable || /^(textarea|select)$/i.test(target.tagName)
-      || (target.tagName === "INPUT" && target.type !== "checkbox") || target.role === "slider";
+    const target = event.target, key = event.key.toLowerCase(), isBox = target.tagName === "INPUT";
+    const isTyped = /^(textarea|select)$/i.test(target.tagName) || (isBox && !/checkbox|range/.test(target.type));
     // a box that was clicked leaves the keys to the answers, one that was reached by Tab is for Space
-    const isPressed = [" ", "Enter"].includes(event.key)
-      && target.matches("button, audio, [type=checkbox]:focus-visible");
-    if (!me.item || isTyped || isPressed || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    const key = event.key.toLowerCase();
+    const isPressed = [" ", "enter"].includes(key)
+      && target.matches("button, summary, a, audio, [type=checkbox]:focus-visible");
+    const isMoved = isBox && target.type === "range" && /^(arrow|home|end|page)/.test(key);
+    if (!me.item || isTyped || isPressed || isMoved || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const act = acts()[key]?.[1] ?? tools[key];
     if (!act) return;
     event.preventDefault();
@@ -204,7 +205,6 @@ function start(root) {
     act();
   };
   document.addEventListener("keydown", onKey, true);
-  me.stop = () => { document.removeEventListener("keydown", onKey, true); sound.pause(); };
 
   const show = (item) => {
     const before = me.item;
@@ -213,12 +213,12 @@ function start(root) {
     one(".others").hidden = true;
     one(".question").textContent = item.question;
     one(".facts").textContent = item.facts.join(" · ");
-    one(".said").textContent = item.said ? `Your answer so far: ${item.said}` : "";
+    one(".own-answer").textContent = item.answered ? `Your answer so far: ${item.answered}` : "";
     one(".missing").textContent = item.missing;
     one(".picture").hidden = one(".mark").hidden = one(".cursor").hidden = Boolean(item.missing);
     one(".answers").replaceChildren(...Object.entries(acts()).map(([key, [text, act]]) => {
       const made = button(String(text), String(text) === key ? "" : key.toUpperCase(), act);
-      made.setAttribute("aria-pressed", String(text) === item.said);
+      made.setAttribute("aria-pressed", String(text) === item.answered);
       return made;
     }));
     if (item.missing) {
@@ -235,29 +235,21 @@ function start(root) {
     one(".cursor").style.left = "0";
     if (one(".autoplay").checked) sound.play().catch(() => {}); // a browser may want a click first
   };
-  me.hear = (told) => {
-    if (me.told && me.told.seq === told.seq) return;
-    me.told = told;
-    clearTimeout(me.lost);
-    me.lost = 0;
-    const early = me.early, isShown = me.item && me.item.row === told.item.row;
-    me.early = null;
+  me.update = (reply) => {
+    const early = me.early, isShown = me.item && me.item.row === reply.item?.row;
+    Object.assign(me, { reply, early: null, isBusy: false });
     wait(false);
-    ahead.src = told.next?.picture || ""; // decoded by the time it is shown
-    if (!isShown) show(told.item);
-    me.item = told.item;
-    if (isShown && early) setTimeout(send, 0, early); // not while Streamlit is about to draw
+    root.hidden = !reply.item;
+    if (!reply.item) {
+      me.item = null;
+      sound.pause();
+      return;
+    }
+    ahead.src = reply.next?.picture || ""; // decoded by the time it is shown
+    if (!isShown) show(reply.item);
+    me.item = reply.item;
+    if (isShown && early) send(early);
   };
   new ResizeObserver(() => me.item && !me.item.missing && draw()).observe(frame);
   return me;
-}
-
-export default function (component) {
-  const { parentElement: root, data, setStateValue } = component;
-  if (!held.has(root)) held.set(root, start(root));
-  const me = held.get(root);
-  // not a trigger: of two that come together Streamlit keeps the later one alone
-  me.send = (said) => setStateValue("answer", said);
-  me.hear(data);
-  return () => { me.stop(); held.delete(root); };
 }

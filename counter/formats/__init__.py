@@ -1,0 +1,1 @@
+"""Events and calls as other programs write and read them."""

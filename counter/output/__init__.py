@@ -1,1 +1,0 @@
-"""What a scan leaves behind: tables, manifest, plots."""

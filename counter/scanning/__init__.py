@@ -1,0 +1,1 @@
+"""Scanning: one recording, many in a watched process or on a cluster, journal and run."""

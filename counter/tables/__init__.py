@@ -1,0 +1,1 @@
+"""The tables and manifest that a scan leaves, written and read back."""

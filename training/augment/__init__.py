@@ -1,0 +1,1 @@
+"""Training windows and made recordings: drawn, mixed, laid over backgrounds."""

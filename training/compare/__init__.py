@@ -1,0 +1,1 @@
+"""Recipes compared on the same folds of clips."""

@@ -1,0 +1,1 @@
+"""Invented birds and soundscapes, for the demo, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Trained models as LiteRT files, SavedModels, phone models; compared and proven."""

@@ -1,0 +1,1 @@
+"""Fitting networks: loss, steps, cross-fitting."""

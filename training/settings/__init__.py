@@ -1,0 +1,1 @@
+"""Settings of training: their defaults and ranges, a class for each kind."""
