@@ -1,9 +1,9 @@
-"""Draw ``docs/events.png``: the event rules at work on a made score curve.
+"""Draw ``docs/images/events.png``: the event rules at work on a made score curve.
 
     python docs/draw_events.py
 
-The curve is made, the events are not: each row below it is what ``counter.events.spans`` gives
-with the later rules switched off.
+The curve is made, the events are not: each row below it is what
+``counter.events.decoding.spans`` gives with the later rules switched off.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from counter.config import EventRules
-from counter.events import smooth, spans
-from counter.output.chartstyle import BLUE, VERMILION
+from counter.events.decoding import smooth, spans
+from counter.events.rules import EventRules
+from counter.plots.style import BLUE, VERMILION
 from counter.records import FloatArray
 from counter.timebase import Timebase
 
-PICTURE = Path(__file__).with_name("events.png")
+PICTURE = Path(__file__).parent / "images" / "events.png"
 TIMEBASE = Timebase(sample_rate_hz=8000, hop_samples=1024)
 DURATION_S = 66.0
 RULES = EventRules(

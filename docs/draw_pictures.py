@@ -1,4 +1,4 @@
-"""Draw the pictures of the README but for ``events.png``: pages in a browser, a plot of each kind.
+"""Draw the pictures of the pages but for ``events.png``: pages in a browser, a plot of each kind.
 
     callcount demo
     python docs/draw_pictures.py
@@ -27,9 +27,9 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from counter.cli.main import run
-from training.madesound import make_recordings
+from training.demo.clips_and_recordings import make_recordings
 
-HERE = Path(__file__).parent
+PICTURES = Path(__file__).parent / "images"
 DEMO = Path("data/demo")
 MODEL = DEMO / "artifacts" / "demobird"
 SITES = {"Ridge": (-3.2511, -60.0423), "Valley": (-3.2602, -60.0375)}
@@ -115,7 +115,7 @@ def review_pages(results: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "counter.cli.main", "review", str(results), *flags]
     with subprocess.Popen(command) as process:
         try:
-            while process.poll() is None and not answers(f"{url}/_stcore/health"):
+            while process.poll() is None and not answers(url):
                 time.sleep(0.2)
             yield url
         finally:
@@ -140,7 +140,7 @@ def shot(page: Page, top: float, height: float) -> Image.Image:
 def shoot_report(page: Page, report: Path) -> Image.Image:
     """The head of the report and the first events, one above the other."""
     page.goto(report.absolute().as_uri())
-    below = page.evaluate("document.querySelectorAll('.map')[2].offsetTop - 10")
+    below = page.evaluate("document.querySelectorAll('figure')[4].offsetTop - 10")
     events = page.evaluate("document.querySelector('#listen').offsetTop - 12")
     parts = [shot(page, 0, below), shot(page, events, 520)]
     whole = Image.new("RGB", (PAGE_WIDTH, sum(part.height for part in parts)))
@@ -161,10 +161,7 @@ def shoot_overview(page: Page, url: str) -> Image.Image:
     """Figures, charts and the map."""
     page.set_viewport_size({"width": PAGE_WIDTH, "height": 1750})
     page.goto(f"{url}/overview")
-    page.get_by_text("by site").first.wait_for(timeout=60_000)
-    page.get_by_test_id("stVegaLiteChart").nth(3).wait_for(timeout=60_000)
-    page.wait_for_timeout(3000)
-    bottom = page.get_by_test_id("stVegaLiteChart").nth(3).bounding_box()
+    bottom = page.locator("figure").last.bounding_box(timeout=60_000)
     return shot(page, 0, bottom["y"] + bottom["height"] + 10 if bottom else 1700)
 
 
@@ -185,11 +182,11 @@ def draw_pages(results: Path) -> None:
 def save(name: str, picture: Image.Image) -> None:
     """Write a picture with a palette, hence small; this way of choosing it keeps rare colours."""
     few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(HERE / f"{name}.png", optimize=True)
+    few.save(PICTURES / f"{name}.png", optimize=True)
 
 
 def draw_plots(folder: Path, files: dict[str, str]) -> None:
-    """Plots that commands left, as wide as the README shows them."""
+    """Plots that commands left, as wide as pages show them."""
     for name, file in files.items():
         with Image.open(folder / file) as plot:
             height = round(plot.height * PLOT_WIDTH / plot.width)
