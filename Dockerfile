@@ -18,11 +18,9 @@ ENTRYPOINT ["callcount"]
 CMD ["--help"]
 
 FROM base AS train
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install /wheels/*.whl
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install "$(ls /wheels/*.whl)[train]"
 USER callcount
 
 FROM base AS scan
-COPY docker/requirements-scan.txt /tmp/requirements-scan.txt
-RUN pip install -r /tmp/requirements-scan.txt && rm /tmp/requirements-scan.txt
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
+RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install /wheels/*.whl
 USER callcount
