@@ -90,6 +90,18 @@ def test_raw_samples_and_json_lines(work, tone_bundle):
     assert [round(one["start_s"]) for one in told] == STARTS_S
 
 
+def wait_until_read(pipe):
+    """Until a child has taken all that was written to its end of a pipe."""
+    import fcntl
+    import termios
+
+    deadline = time.monotonic() + LIMIT_S
+    while int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder):
+        assert time.monotonic() < deadline, "the child reads no more"
+        time.sleep(0.02)
+    time.sleep(0.2)  # what was read last is handed on
+
+
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
 def test_events_are_told_while_the_stream_goes_on_and_ctrl_c_ends_it(work, tone_bundle, ended_by):
     """The last call is still going on when Ctrl-C comes: it counts, as at a recording's end."""
@@ -101,6 +113,7 @@ def test_events_are_told_while_the_stream_goes_on_and_ctrl_c_ends_it(work, tone_
         told = [child.stdout.readline().decode() for _ in range(2)]
         assert [float(line.split()[0]) for line in told] == pytest.approx(STARTS_S[:2], abs=0.3)
         assert len(rows(work / "a.csv")) == 2
+        wait_until_read(child.stdin)
         child.send_signal(ended_by)
         out, err = child.communicate(timeout=LIMIT_S)
     finally:
