@@ -109,6 +109,15 @@ class TestRaven:
         rows = raven(*both, [2, "Waveform 1", 1, 4, 5], [2, "Spectrogram 1", 1, 4, 5])
         assert [start for _, _, start, _ in read(table(tmp_path, "t.txt", *rows))] == [2.0, 4.0]
 
+    def test_the_band_of_a_selection_is_read_where_it_has_one(self, tmp_path):
+        bands = [(3000, 5000), (0, 24000), ("", 5000), (5000, 3000)]
+        rows = [[n, "S", 1, n, n + 1, *band] for n, band in enumerate(bands, 1)]
+        more = ["Low Freq (Hz)", "High Freq (Hz)"]
+        found = read_annotations(table(tmp_path, "t.txt", *raven(*rows, more=more)))
+        assert [one.band_hz for one in found] == [(3000.0, 5000.0), None, None, None]
+        path = table(tmp_path, "t.csv", "recording,start_s,end_s,low_hz,high_hz", "a,1,2,300,900")
+        assert [one.band_hz for one in read_annotations(path)] == [(300.0, 900.0)]
+
     def test_times_in_a_sequence_of_files_are_taken_from_the_file(self, tmp_path):
         rows = raven([1, "S", 1, 605, 608, "b.wav", 5], more=["Begin File", "File Offset (s)"])
         assert read(table(tmp_path, "t.txt", *rows)) == [("b.wav", "", 5.0, 8.0)]

@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from training.settings.train_settings import TrainSettings
+from training.settings.front_end_settings import AUTO, FITTED, FrontEndSettings
+from training.settings.train_settings import FitSettings, TrainSettings
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "default.yaml"
 LINE_LENGTH = 100
@@ -49,6 +50,11 @@ def _lines(settings: BaseModel, *, depth: int) -> Iterator[str]:
             yield from _section_of_many(key, named, comment=_comment(field), depth=depth)
         else:
             plain = settings.model_dump(mode="json", include={key})
+            if isinstance(settings, FrontEndSettings | FitSettings) and key in (
+                *FITTED,
+                "window_s",
+            ):
+                plain = {key: AUTO}
             yield from _entry(_yaml(plain), _comment(field), depth=depth)
 
 

@@ -14,6 +14,7 @@ from counter.cli.console import (
     loading_tensorflow,
     number_columns,
     plain_table,
+    require_training,
     stderr,
     stdout,
 )
@@ -79,6 +80,7 @@ def compare(
     processor scores a second. A config of several models is compared with all of them.
     """
     check_replaceable(output, MARK)
+    require_training()
     from training.autoconfig import TrainInputs
 
     inputs = TrainInputs(assignments=assignments, seed=seed)
@@ -97,12 +99,12 @@ def compare(
 
 def _settings(config: Path, inputs: TrainInputs, folder: Path | None) -> TrainSettings:
     """The settings of a config, with the clips of a folder of folders in place of their own."""
-    from training.autoconfig import resolve_settings
+    from training.autoconfig import fitted_settings, given_settings
     from training.settings.train_settings import TrainSettings
 
-    settings, _ = resolve_settings(config, inputs)
+    settings = given_settings(config, inputs)
     if folder is None:
-        return settings
+        return fitted_settings(settings, inputs)[0]
     try:
         folders = sorted(one for one in folder.iterdir() if one.is_dir())
     except OSError as error:
@@ -112,15 +114,16 @@ def _settings(config: Path, inputs: TrainInputs, folder: Path | None) -> TrainSe
     labels = {one.name: [str(one)] for one in folders if one.name != BACKGROUND_FOLDER}
     if not labels:
         raise ClipError(f"--clips {folder} has no folders in it.", "One folder a label is needed.")
-    data = settings.model_dump(mode="json")
-    data["clips"] |= {
+    data = settings.model_dump(mode="json", exclude_unset=True)
+    data["clips"] = data.get("clips", {}) | {
         "labels": labels,
         "background": [str(one) for one in folders if one.name == BACKGROUND_FOLDER],
         "annotations": None,
         "recordings": None,
         "reviewed": [],
     }
-    return validate(TrainSettings, data, f"--clips {folder}")
+    moved = validate(TrainSettings, data, f"--clips {folder}")
+    return fitted_settings(moved, inputs)[0]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, track
@@ -58,6 +59,18 @@ def tracked(title: str) -> Callable[[Iterable[str]], Iterable[str]]:
     return lambda names: track(list(names), title, console=console, disable=not console.is_terminal)
 
 
+def require_training() -> None:
+    """Say what is missing to train before any sound is read or made.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        TensorFlow is not installed.
+    """
+    if find_spec("tensorflow") is None:
+        raise ModuleNotFoundError(name="tensorflow")
+
+
 @contextmanager
 def loading_tensorflow() -> Iterator[None]:
     """Say that it loads, and keep what its libraries print meanwhile to themselves."""
@@ -70,6 +83,8 @@ def print_model(bundle: Bundle, which: str) -> None:
     """Say which bundle is used and how it was chosen."""
     text = f"Model {bundle.spec.name} ({which}: {bundle.path})"
     stderr().print(text, markup=False, soft_wrap=True)
+    for why in bundle.spec.provenance.get("unfit", ()):
+        stderr().print(f"Warning: {why}.", markup=False, soft_wrap=True)
 
 
 def measure_cells(measure: Measure) -> tuple[str, str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
-from counter.cli.console import number_columns, plain_table, stderr, stdout
+from counter.cli.console import number_columns, plain_table, require_training, stderr, stdout
 from counter.cli.options import PATH
 from counter.cli.scan import run_scan
 from counter.cli.train import TerminalTraining, command_line, print_result
@@ -31,8 +30,7 @@ def demo(folder: Path, seed: int) -> None:
 
     FOLDER is data/demo unless another is given.
     """
-    if find_spec("tensorflow") is None:  # said before any sound is made
-        raise ModuleNotFoundError(name="tensorflow")
+    require_training()
     from counter.config import validate
     from training.demo.clips_and_recordings import make_clips, make_recordings
     from training.settings.train_settings import TrainSettings

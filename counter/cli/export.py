@@ -217,7 +217,7 @@ def _compare(bundle: Bundle, output: Path, config: Path | None, folder: Path | N
 
 def _settings(bundle: Bundle, config: Path | None, folder: Path | None) -> TrainSettings:
     """The run's settings, its clip folders below ``folder`` where that was given."""
-    from training.autoconfig import TrainInputs, resolve_settings
+    from training.autoconfig import TrainInputs, given_settings
     from training.export.bundle_export import config_of, moved
 
     config = config or config_of(bundle)
@@ -227,7 +227,7 @@ def _settings(bundle: Bundle, config: Path | None, folder: Path | None) -> Train
             "it was validated on.",
             "Give the settings that it was trained with: --config FILE.",
         )
-    settings, _ = resolve_settings(config, TrainInputs())
+    settings = given_settings(config, TrainInputs())
     return settings if folder is None else moved(settings, folder)
 
 

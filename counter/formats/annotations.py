@@ -19,6 +19,7 @@ RAVEN_COLUMNS = ("Begin Time (s)", "End Time (s)")
 RAVEN_NAME = "Callcount Recording"
 _RAVEN_RECORDING = (RAVEN_NAME, "Begin Path", "Begin File")
 _RAVEN_LABEL = ("Annotation", "Species", "label")
+_RAVEN_BAND = ("Low Freq (Hz)", "High Freq (Hz)")
 # Where several files were opened as one sequence, its times run on; this one is the file's own.
 _RAVEN_OFFSET = "File Offset (s)"
 _TABLE_ENDING = re.compile(r"(\.Table\.\d+)?\.selections$", re.IGNORECASE)
@@ -38,6 +39,8 @@ class Annotation:
     end_s: float
     file: str = ""  # the table, for messages
     row: int = 0  # its line there, counted from 1
+    # the band that was marked, above 0; ``None`` where the table does not say
+    band_hz: tuple[float, float] | None = None
 
     @property
     def place(self) -> str:
@@ -56,18 +59,21 @@ class _Layout:
     offset: int = -1
     view: int = -1
     selection: int = -1
+    low: int = -1
+    high: int = -1
     name: str = ""
 
 
 def read_annotations(path: Path) -> tuple[Annotation, ...]:
     """Read a table of calls, or a folder of Raven tables and Audacity labels.
 
-    CSV has the columns ``recording,start_s,end_s`` and may have ``label``; further ones are passed
-    over. A Raven table (tab-separated ``.txt``) has ``Begin Time (s)`` and ``End Time (s)``; the
-    recording is in ``Callcount Recording``, ``Begin Path`` or ``Begin File``, else in the table's
-    own name without ``.Table.1.selections.txt``; the label in ``Annotation``,
-    ``Species`` or ``label``; with ``File Offset (s)`` the start is taken from it; a selection
-    listed once for each view counts once. Audacity labels are lines of start, end and label,
+    CSV has the columns ``recording,start_s,end_s`` and may have ``label``, ``low_hz`` and
+    ``high_hz``; further ones are passed over. A Raven table (tab-separated ``.txt``) has
+    ``Begin Time (s)`` and ``End Time (s)``; the recording is in ``Callcount Recording``, ``Begin
+    Path`` or ``Begin File``, else in the table's own name without ``.Table.1.selections.txt``; the
+    label in ``Annotation``, ``Species`` or ``label``, the band in ``Low Freq (Hz)`` and ``High Freq
+    (Hz)``; with ``File Offset (s)`` the start is taken from it; a selection listed once for each
+    view counts once. Audacity labels are lines of start, end and label,
     tab-separated; the recording is the file's stem. In a folder every ``*.txt`` below it is read,
     in name order; names of recordings that come from a table's own name are relative to the
     folder. The calls are in the order of the rows; none where none is marked.
@@ -150,7 +156,14 @@ def _layout(kind: str, header: Sequence[str], path: Path, name: str) -> _Layout:
         found = ", ".join(at) or "none"
         raise CallcountError(f"{path}: no column {', '.join(missing)}; found {found}.")
     if kind == "csv":
-        return _Layout(at["start_s"], at["end_s"], at.get("label", -1), (at["recording"],))
+        return _Layout(
+            start=at["start_s"],
+            end=at["end_s"],
+            label=at.get("label", -1),
+            recordings=(at["recording"],),
+            low=at.get("low_hz", -1),
+            high=at.get("high_hz", -1),
+        )
     return _Layout(
         start=at[RAVEN_COLUMNS[0]],
         end=at[RAVEN_COLUMNS[1]],
@@ -159,6 +172,8 @@ def _layout(kind: str, header: Sequence[str], path: Path, name: str) -> _Layout:
         offset=at.get(_RAVEN_OFFSET, -1),
         view=at.get("View", -1),
         selection=at.get("Selection", -1),
+        low=at.get(_RAVEN_BAND[0], -1),
+        high=at.get(_RAVEN_BAND[1], -1),
         name=name,
     )
 
@@ -183,7 +198,17 @@ def _calls(rows: Iterator[list[str]], layout: _Layout, path: Path) -> Iterator[A
         name = plain(next(filter(None, named), "")).replace("\\", "/") or layout.name
         if not name:
             raise CallcountError(f"{file}, row {line}: no recording is named.")
-        yield Annotation(name, label, start_s, end_s, file, line)
+        yield Annotation(name, label, start_s, end_s, file, line, _band_hz(row, layout))
+
+
+def _band_hz(row: Sequence[str], layout: _Layout) -> tuple[float, float] | None:
+    """The band of a call; a selection from 0 Hz on was made in a view without frequencies."""
+    if min(layout.low, layout.high) < 0 or max(layout.low, layout.high) >= len(row):
+        return None
+    low_hz, high_hz = _number(row[layout.low]), _number(row[layout.high])
+    if low_hz is None or high_hz is None or not 0 < low_hz < high_hz < _NEVER_S:
+        return None
+    return low_hz, high_hz
 
 
 def _is_other_view(row: Sequence[str], layout: _Layout, views: dict[str, str]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,8 +12,20 @@ from counter.config import Settings
 
 # What a network is given: bands (or coefficients) along time, one vector, or the samples.
 BANDS, VECTOR, SAMPLES = "bands along time", "one vector", "samples"
+# What follows from the calls where it is not given, or given as this word.
+AUTO = "auto"
+FITTED = ("sample_rate_hz", "window_samples", "hop_samples", "low_hz", "high_hz", "n_bands")
+# Step from spectrum to spectrum for which times of laid and invented sounds are given.
+USUAL_STEP_S = 0.032
 # Neighbouring bands that a texture's modulation and correlation are taken of as one.
 TEXTURE_POOLED = 4
+
+
+def without_auto(data: Any, names: Sequence[str]) -> Any:
+    """Settings as they are given, without those of some names that are ``AUTO``."""
+    if not isinstance(data, Mapping):
+        return data
+    return {key: value for key, value in data.items() if key not in names or value != AUTO}
 
 
 class FrontEndSettings(Settings):
@@ -26,8 +39,20 @@ class FrontEndSettings(Settings):
     low_hz: float = Field(200.0, ge=0, description="lower end of the band")
     high_hz: float = Field(3000.0, gt=0, description="upper end of the band")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _left_open(cls, data: Any) -> Any:
+        return without_auto(data, FITTED)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a part of it was given, and the rest follows from the calls."""
+        return False
+
     @model_validator(mode="after")
     def _consistent(self) -> FrontEndSettings:
+        if self.is_open:
+            return self  # what is given is judged with what follows
         if self.high_hz <= self.low_hz:
             raise ValueError(f"high_hz {self.high_hz} is not above low_hz {self.low_hz}")
         if self.high_hz > self.sample_rate_hz / 2:
@@ -51,6 +76,11 @@ class FrontEndSettings(Settings):
         """What a window is a whole number of."""
         return 1 if self.gives == SAMPLES else self.hop_samples
 
+    @property
+    def time_scale(self) -> float:
+        """How many times as long as usual a step lasts, and all that is laid or invented for it."""
+        return self.hop_samples / self.sample_rate_hz / USUAL_STEP_S
+
     def describe(self) -> str:
         """What it makes, for the model card."""
         return f"{self.kind} of spectra of {self.window_samples} samples"
@@ -62,8 +92,15 @@ class BandSettings(FrontEndSettings):
     kind: Literal["mel", "spectrogram"] = Field(description="scale of the bands")
     n_bands: int = Field(48, ge=8, le=512, description="number of bands")
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a part of it was given, and the rest follows from the calls."""
+        return "high_hz" in self.model_fields_set and "sample_rate_hz" not in self.model_fields_set
+
     @model_validator(mode="after")
     def _holds_the_bands(self) -> BandSettings:
+        if self.is_open:
+            return self
         bin_hz = self.sample_rate_hz / self.window_samples
         if (self.high_hz - self.low_hz) / bin_hz < self.n_bands:
             raise ValueError(

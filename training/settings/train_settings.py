@@ -20,6 +20,7 @@ from training.settings.front_end_settings import (
     BandSettings,
     FrontEnd,
     MfccSettings,
+    without_auto,
 )
 from training.settings.network_settings import (
     EstimatorSettings,
@@ -115,7 +116,7 @@ FolderName = Annotated[str, Field(pattern=r"^\w[\w.-]*$"), AfterValidator(_taken
 class FitSettings(Settings):
     """How long and how hard a network is trained."""
 
-    window_s: float = Field(6.144, gt=0.1, le=60, description="length of a training window")
+    window_s: float = Field(6.144, gt=0, le=600, description="length of a training window")
     epochs: int = Field(16, ge=1, le=10000, description="rounds")
     windows_per_epoch: int = Field(384, ge=8, description="windows a round")
     batch_size: int = Field(16, ge=1, description="windows a step")
@@ -127,6 +128,11 @@ class FitSettings(Settings):
     call_frames: float = Field(
         0.5, ge=0, le=1, description="how far all of a call is asked for, not one moment of it"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_open(cls, data: Any) -> Any:
+        return without_auto(data, ("window_s",))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -234,7 +240,7 @@ class TrainSettings(Settings):
     models: dict[FolderName, FrontEnd] = Field(
         {"mel": BandSettings(kind="mel"), "spectrogram": BandSettings(kind="spectrogram")},
         min_length=1,
-        description="front end of each model",
+        description="front end of each model; what is auto follows from the calls",
     )
     network: Network = NetworkSettings()
     augment: Augment = AugmentSettings()
