@@ -203,7 +203,7 @@ class TestLabels:
         clips = field.clips(labels={"toad": ()})
         assert len(clips.of(0)) == 3
         assert max(np.abs(clip.samples).max() for clip in clips.of(BACKGROUND)) < 0.05
-        assert "annotated calls of other labels (frog), not used: 6" in clips.remarks
+        assert "annotated calls of other labels (frog), not to be counted: 6" in clips.remarks
 
     def test_a_label_that_no_call_has_is_told_with_those_there(self, field):
         field.write([f"{row},Frog" for row in lines(field.names)], "recording,start_s,end_s,label")
@@ -256,15 +256,19 @@ class TestWithClipFolders:
         assert default.background
 
 
-SHORT = "a.wav,2,2.04"
+SHORT = "a.wav,2,2.0002"
 BAD_ROWS = {
     "unknown name": (["z.wav,1,2"], "names 1 recording that are not here: z.wav (row 2)"),
     "ends first": (["a.wav,1,2", "a.wav,2,1.5"], "row 3: the call ends at 1.5 s, before it"),
-    "beyond": (["a.wav,1,2", "b.flac,9,10.6"], "row 3: the call ends at 10.6 s, but b.flac is"),
-    "too short": ([SHORT], "row 2: the call is 0.040 s long; at least 0.05 s are needed"),
-    "a point": (["a.wav,2,2"], "row 2: the call is 0.000 s long"),
+    "beyond": (["a.wav,1,2", "b.flac,9,10.6"], "row 3: ends at 10.6 s, but b.flac is only 10"),
+    "too short": ([SHORT], "row 2: 0.0002 s long, at least 0.0005 s are needed"),
+    "points": (["a.wav,2,2", "b.flac,3,3"], "2 of 2 marks in"),
+    "many odd ones": (
+        [*lines(["a.wav", "b.flac"]), SHORT, "b.flac,3,3"],
+        "2 of 8 marks in",
+    ),
     "no row": ([], "holds no call"),
-    "one recording": (lines(["a.wav"]), "label 'frog' has 1 source(s)"),
+    "one call": (["a.wav,1,2"], "label 'frog' has 1 source(s)"),
     "no background": (
         ["a.wav,0,10", "b.flac,0,10", "deep/c.wav,1,2"],
         "background has 1 source(s)",
@@ -277,6 +281,28 @@ def test_a_table_that_does_not_serve_is_one_clear_line(field, case):
     rows, says = BAD_ROWS[case]
     field.write(rows)
     assert says in field.refusal()
+
+
+@pytest.mark.parametrize("odd", [SHORT, "a.wav,2,2", "b.flac,9,10.6"])
+def test_one_odd_mark_is_left_out_and_named(field, odd):
+    field.write([*lines(field.names), odd, "a.wav,9,9.5"])
+    clips = field.clips()
+    assert len(clips.of(0)) == 10
+    (said,) = (one for one in clips.remarks if "cannot be calls" in one)
+    assert "left out: 1 of 11" in said
+    assert "calls.csv, row 11: " in said
+
+
+def test_short_calls_that_are_close_leave_background_at_their_own_scale(field):
+    calls_s = [(0.2 * n + 0.05, 0.2 * n + 0.1) for n in range(45)]
+    for seed, name in enumerate(field.names):
+        write(field.season / name, chirps(calls_s, 9.0, seed=seed), RATE_HZ)
+    field.write(lines(field.names, calls_s))
+    background = field.clips().of(BACKGROUND)
+    assert {clip.source for clip in background} == set(field.names)
+    for clip in background:
+        assert 0.05 <= len(clip.samples) / MODEL_RATE_HZ <= 0.1
+        assert np.abs(clip.samples).max() < 0.05
 
 
 def test_recordings_that_do_not_decode_are_named_and_too_many_refused(field):
@@ -345,7 +371,7 @@ class TestSuited:
 
     @pytest.mark.parametrize(
         ("hz", "rate_hz", "model_rate_hz"),
-        [(300, 8000, 2000), (1500, 44100, 8000), (9000, 48000, 32000)],
+        [(300, 8000, 2000), (1500, 44100, 4000), (9000, 48000, 32000)],
     )
     def test_the_band_holds_the_calls_and_the_rate_the_band(
         self, field, hz, rate_hz, model_rate_hz
@@ -358,6 +384,17 @@ class TestSuited:
             assert hz / 2 < one.low_hz < hz < one.high_hz < 2 * hz
             assert one.sample_rate_hz == model_rate_hz
         assert read_clips(settings.clips, model_rate_hz).sample_rate_hz == model_rate_hz
+
+    def test_the_band_that_was_marked_goes_before_the_one_that_is_heard(self, field):
+        self.remade(field, hz=2000, rate_hz=16000)
+        header = "recording,start_s,end_s,low_hz,high_hz"
+        field.write([f"{line},1200,5000" for line in lines(field.names)], header)
+        _, facts = fit_to_calls(self.settings(field))
+        assert (facts.low_hz, facts.high_hz) == (1000.0, 5800.0)
+        few = [f"{line},1200,5000" for line in lines(field.names[:1])]
+        field.write([*few, *(f"{line},," for line in lines(field.names[1:]))], header)
+        _, facts = fit_to_calls(self.settings(field))
+        assert 1500 < facts.low_hz < 2000 < facts.high_hz < 3000
 
     def test_short_calls_have_short_frames_and_long_ones_long_windows(self, field):
         found = []
@@ -382,19 +419,24 @@ class TestSuited:
         self.remade(field, hz=2500, rate_hz=16000, calls_s=[(0.5, 4.5)])
         mine = {"mine": BandSettings(kind="mel", low_hz=500)}
         settings, facts = fit_to_calls(self.settings(field, models=mine))
-        assert settings.models == mine
+        assert settings.models["mine"].low_hz == 500
+        assert settings.models["mine"].high_hz < 3500
         assert facts is not None
         assert settings.fit.window_s != TrainSettings().fit.window_s
-        whole = self.settings(field, models=mine, fit={"window_s": 3.0})
-        self.assert_left(whole)
+        whole = {"mine": BandSettings.model_validate(BandSettings(kind="mel").model_dump())}
+        self.assert_left(self.settings(field, models=whole, fit={"window_s": 3.0}))
 
-    def test_calls_that_cannot_be_heard_leave_the_defaults(self, field):
+    def test_where_no_call_can_be_heard_all_that_is_recorded_is_listened_to(self, field):
         for seed, name in enumerate(field.names):
             write(field.season / name, chirps([], seed=seed), RATE_HZ)
-        self.assert_left(self.settings(field))
+        settings, facts = fit_to_calls(self.settings(field))
+        assert facts.n_calls == 0
+        one = settings.models["mel"]
+        assert one.low_hz < 40
+        assert one.high_hz > 0.8 * RATE_HZ / 2
 
-    def test_without_annotations_nothing_changes(self):
-        assert fit_to_calls(TrainSettings()) == (TrainSettings(), None)
+    def test_a_network_of_windows_is_left_as_it_is(self, field):
+        self.assert_left(self.settings(field, network={"kind": "cnn-2d"}))
 
     @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data are not here")
     def test_the_screaming_piha_is_heard_whole(self):
@@ -430,7 +472,18 @@ class TestCommand:
         assert settings.clips.recordings == str(field.season)
         assert (settings.name, settings.clips.labels) == ("tree_frog", {"tree frog": ()})
         assert settings.clips.background == ()
-        assert "Suited to 9 annotated calls: " in capsys.readouterr().err
+        assert "Suited to 9 calls that stand out" in capsys.readouterr().err
+
+    def test_a_band_without_the_calls_is_warned_of(self, field, monkeypatch, capsys):
+        given = [*self.annotated(field), "--label", "frog"]
+        settings_of(monkeypatch, field.folder, *given)
+        assert "can hardly hear them" not in capsys.readouterr().err
+        config = field.folder / "deaf.yaml"
+        config.write_text("models: {mel: {kind: mel, low_hz: 3000, high_hz: 6000}}")
+        settings = settings_of(monkeypatch, field.folder, *given, "--config", config)
+        assert (settings.models["mel"].low_hz, settings.models["mel"].high_hz) == (3000, 6000)
+        said = " ".join(capsys.readouterr().err.split())
+        assert "stand out by less than 3 dB, so the model can hardly hear them" in said
 
     def test_without_a_label_the_table_names_the_run_and_its_labels_count(self, field, monkeypatch):
         settings = settings_of(monkeypatch, field.folder, *self.annotated(field))
@@ -445,7 +498,7 @@ class TestCommand:
         path.write_text(default_config())
         assert settings_of(monkeypatch, field.folder, *self.annotated(field)) == plain
         # What a user changed there is one.
-        path.write_text(default_config().replace("window_s: 6.144", "window_s: 3.5"))
+        path.write_text(default_config().replace("window_s: auto", "window_s: 3.5"))
         settings = settings_of(monkeypatch, field.folder, *self.annotated(field))
         assert settings.fit.window_s == 3.5
         assert settings.models == plain.models
@@ -490,7 +543,9 @@ class TestCommand:
 
 
 @pytest.mark.slow
-def test_training_on_annotated_recordings_leaves_a_model_that_says_so(field, capsys):
+def test_training_on_annotated_recordings_leaves_a_model_that_says_so(field, capsys, monkeypatch):
+    # No model is good enough for this one.
+    monkeypatch.setattr("training.report.trust.LEAST_F1", 2.0)
     (field.season / "never.wav").write_text("no sound, and no row")
     config = field.folder / "tiny.yaml"
     config.write_text(
@@ -505,9 +560,15 @@ def test_training_on_annotated_recordings_leaves_a_model_that_says_so(field, cap
     )
     given = ["--annotations", field.table, "--recordings", field.season, "--label", "frog"]
     output = field.folder / "artifacts"
-    assert run([*map(str, ["train", *given, "--config", config, "-o", output])]) == 0
-    assert "without a row in" in capsys.readouterr().out
+    assert run([*map(str, ["train", *given, "--config", config, "-o", output])]) == 1
+    said = capsys.readouterr()
+    assert "without a row in" in said.out
+    assert "Warning: do not count with this yet: of " in said.err
+    scanned = ["scan", field.season / "a.wav", "--model", output / "frog", "-o", output / "r.csv"]
+    assert run([*map(str, [*scanned, "--no-plots"])]) == 0
+    assert "Warning: do not count with this yet: of " in capsys.readouterr().err
     spec = read_bundle(output / "frog").spec
+    assert "## Before you count with it" in (output / "frog" / "model_card.md").read_text()
     assert spec.labels == ("frog",)
     (origin,) = spec.provenance["origins"]
     assert (origin["annotations"], origin["calls"]) == (str(field.table), 9)

@@ -300,8 +300,8 @@ class TestBadInput:
             ("nonne", "did you mean 'none'?"),
             ("frog", "label 'frog' is none of those to train on: tone. Write one of them, `none`"),
             (
-                {"label": "tone", "call_start_s": "1", "call_end_s": "1.01"},
-                "row 3: the call is 0.010 s long; at least 0.05 s are needed",
+                {"label": "tone", "call_start_s": "1", "call_end_s": "1.0002"},
+                "row 3: the call is 0.0002 s long; at least 0.0005 s are needed",
             ),
         ],
     )

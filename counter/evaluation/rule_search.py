@@ -51,6 +51,9 @@ STRICT: Mapping[str, float] = {
 # For the mean of models whose rules are learned on what each alone says of sounds that it has not
 # met: each is taken in by some that their mean is not, so that a lower threshold does for the mean.
 FOR_MEAN: Mapping[str, float] = {**STRICT, "threshold": 1 / 3}
+# The same where they are learned on real recordings, which hold what begins, breaks off and echoes
+# as it is: no end of a flat region is the safer one.
+FOR_REAL_MEAN: Mapping[str, float] = {"threshold": 1 / 3}
 # The rule that each setting of the grid makes.
 RULE_OF = {
     "threshold": "threshold",
@@ -90,14 +93,14 @@ class Scale:
         return cls(typical_s, long_s, timebase)
 
     def duration_s(self, seconds: float, *, least: int = 0, most_s: float) -> float:
-        """The nearest whole number of frames, in seconds to 1 ms, at most ``most_s``."""
+        """The nearest whole number of frames, in seconds to 1 µs, at most ``most_s``."""
         frames = max(self.timebase.frames(min(seconds, most_s - self.timebase.frame_s)), least)
-        return round(self.timebase.frame_start_s(frames), 3)
+        return round(self.timebase.frame_start_s(frames), 6)
 
     def smooth_s(self, seconds: float) -> float:
-        """The nearest odd number of frames, in seconds to 1 ms; 0 instead of a single one."""
+        """The nearest odd number of frames, in seconds to 1 µs; 0 instead of a single one."""
         half = self.timebase.samples(min(seconds, 59.0)) // (2 * self.timebase.hop_samples)
-        return round(self.timebase.frame_start_s(2 * half + 1), 3) if half else 0.0
+        return round(self.timebase.frame_start_s(2 * half + 1), 6) if half else 0.0
 
 
 @dataclass(frozen=True)

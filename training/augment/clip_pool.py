@@ -24,7 +24,7 @@ from training.settings.front_end_settings import FrontEndSettings
 
 # Samples that are read at once; sounds are cut and laid by whole blocks.
 BLOCK = 32
-FADE_S = 0.03
+FADE_S = 0.03  # at the usual step
 # Odds of a clip that must not be drawn.
 NEVER = 1e-30
 
@@ -125,7 +125,7 @@ def make_clip_pool(
         call_odds=log_odds(np.concatenate([calls, none])),
         background_odds=log_odds(np.concatenate([backgrounds, none])),
         other_odds=log_odds(made if invented else backgrounds),
-        ramp=tf.constant(_ramp(front_end.sample_rate_hz)),
+        ramp=tf.constant(_ramp(front_end.sample_rate_hz * front_end.time_scale)),
     )
 
 
@@ -142,7 +142,7 @@ def _in_blocks(samples: FloatArray) -> FloatArray:
     return np.pad(samples, (0, -len(samples) % BLOCK)).reshape(-1, BLOCK)
 
 
-def _ramp(sample_rate_hz: int) -> FloatArray:
+def _ramp(sample_rate_hz: float) -> FloatArray:
     n_blocks = max(1, round(FADE_S * sample_rate_hz / BLOCK))
     rise = np.arange(1, n_blocks * BLOCK + 1, dtype=np.float32) / (n_blocks * BLOCK)
     return np.concatenate([rise, np.ones(BLOCK, np.float32)]).reshape(-1, BLOCK)

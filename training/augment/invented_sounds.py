@@ -15,6 +15,7 @@ from training.settings.front_end_settings import FrontEndSettings
 
 Samples = NDArray[np.float64]
 
+# Times and rates for the usual step; see ``FrontEndSettings.time_scale``.
 NOTE_S, LONGEST_S = (0.08, 2.5), 3.5
 NOISE_SHARE, REPEAT_SHARE, VIBRATO_SHARE, ROUGH_SHARE = 0.25, 0.6, 0.4, 0.4
 MAX_HARMONICS = 30
@@ -31,7 +32,8 @@ def make_distractors(
     Returns
     -------
     tuple of array of float32, shape (n_samples,)
-        ``n_sounds`` of them, up to ``LONGEST_S`` seconds each, peaks near ``LEVEL``.
+        ``n_sounds`` of them, up to ``LONGEST_S`` seconds each at the usual step, peaks near
+        ``LEVEL``.
     """
     rng = np.random.default_rng([seed, 5])
     return tuple(_row(front_end, rng) for _ in range(n_sounds))
@@ -39,7 +41,8 @@ def make_distractors(
 
 def _row(front_end: FrontEndSettings, rng: np.random.Generator) -> FloatArray:
     """Notes one after the other, mostly the same one again, in about 0.5 to 2.5 s."""
-    rate_hz = front_end.sample_rate_hz
+    # Samples of what lasts a second at the usual step.
+    rate_hz = front_end.sample_rate_hz * front_end.time_scale
     first = _note(front_end, rng)
     parts = [first]
     while sum(map(len, parts)) < rate_hz * rng.uniform(0.5, 2.5):
@@ -51,7 +54,7 @@ def _row(front_end: FrontEndSettings, rng: np.random.Generator) -> FloatArray:
 
 def _note(front_end: FrontEndSettings, rng: np.random.Generator) -> Samples:
     """A stack of harmonics or a burst of noise, with soft edges, peak 1."""
-    rate_hz = front_end.sample_rate_hz
+    rate_hz = front_end.sample_rate_hz * front_end.time_scale
     n_samples = max(8, int(_log_uniform(rng, *NOTE_S) * rate_hz))
     make = _noise if rng.random() < NOISE_SHARE else _harmonics
     note = make(front_end, n_samples, rng)
@@ -68,9 +71,9 @@ def _note(front_end: FrontEndSettings, rng: np.random.Generator) -> Samples:
 def _harmonics(front_end: FrontEndSettings, n_samples: int, rng: np.random.Generator) -> Samples:
     """Harmonics of a moving pitch, loudest somewhere in the band."""
     rate_hz, high_hz = front_end.sample_rate_hz, front_end.high_hz
-    low_hz = max(front_end.low_hz, 50)
-    middle_hz = _log_uniform(rng, max(low_hz / 3, 40), 0.7 * high_hz)
-    pitch_hz = middle_hz * _course(rate_hz, n_samples, rng)
+    low_hz = max(front_end.low_hz, min(50, high_hz / 8))
+    middle_hz = _log_uniform(rng, max(low_hz / 3, min(40, low_hz)), 0.7 * high_hz)
+    pitch_hz = middle_hz * _course(rate_hz * front_end.time_scale, n_samples, rng)
     phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz
     loudest_hz, width = _log_uniform(rng, low_hz, high_hz), rng.uniform(0.3, 1.5)
     note = np.zeros(n_samples)
@@ -84,7 +87,7 @@ def _harmonics(front_end: FrontEndSettings, n_samples: int, rng: np.random.Gener
     return note
 
 
-def _course(rate_hz: int, n_samples: int, rng: np.random.Generator) -> Samples:
+def _course(rate_hz: float, n_samples: int, rng: np.random.Generator) -> Samples:
     """How a pitch moves, as a factor: steady, gliding, arched or settling, some with vibrato."""
     t = np.linspace(0, 1, n_samples)
     octaves = rng.uniform(-0.5, 0.5)
@@ -100,7 +103,8 @@ def _course(rate_hz: int, n_samples: int, rng: np.random.Generator) -> Samples:
 
 def _noise(front_end: FrontEndSettings, n_samples: int, rng: np.random.Generator) -> Samples:
     """Noise around a frequency of the band."""
-    centre_hz = _log_uniform(rng, max(front_end.low_hz, 50), front_end.high_hz)
+    low_hz = max(front_end.low_hz, min(50, front_end.high_hz / 8))
+    centre_hz = _log_uniform(rng, low_hz, front_end.high_hz)
     hz = np.fft.rfftfreq(n_samples, 1 / front_end.sample_rate_hz)
     shape = np.exp(-(((hz - centre_hz) / (centre_hz * rng.uniform(0.05, 0.6))) ** 2))
     return np.fft.irfft(np.fft.rfft(rng.standard_normal(n_samples)) * shape, n_samples)

@@ -1,15 +1,12 @@
-"""Soundscapes: recordings with known calls, made of clips or annotated."""
+"""Soundscapes: recordings with known calls, made of clips."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from counter.errors import AudioError
-from counter.formats.annotations import Annotation
 from counter.records import FloatArray
 from training.augment.levels import (
     background_power,
@@ -18,9 +15,7 @@ from training.augment.levels import (
     piece_bases,
     steady_power,
 )
-from training.data.annotated_clips import AnnotatedCalls, Span, annotated_calls, cut_out
-from training.data.clip_set import BACKGROUND, Clip, ClipSet
-from training.data.clip_sources import is_source_of
+from training.data.clip_set import BACKGROUND, Clip, ClipSet, KnownRecording
 from training.settings.front_end_settings import FrontEndSettings
 from training.settings.train_settings import ClipSettings, RuleSettings
 
@@ -34,16 +29,6 @@ CHANGE_SHARE, PIECE_SHARE = 0.3, 0.5
 # How much of a call such a piece is.
 PIECE = (0.1, 0.4)
 FADE_S = 0.03
-
-
-@dataclass(frozen=True)
-class MadeRecording:
-    """Sound with known calls."""
-
-    samples: FloatArray  # shape (n_samples,)
-    # (label index, start_s, end_s) in order of start; calls of a made recording do not overlap.
-    calls: tuple[tuple[int, float, float], ...]
-    is_made: bool = True  # whether it was made of clips; else it was annotated
 
 
 @dataclass(frozen=True)
@@ -81,26 +66,40 @@ def make_recordings(
     *,
     n_recordings: int,
     seed: Sequence[int],
-) -> list[MadeRecording]:
-    """Recordings made from the clips of held-out sources; the same seed gives the same ones."""
+    time_scale: float = 1.0,
+) -> list[KnownRecording]:
+    """Recordings made from the clips of held-out sources; the same seed gives the same ones.
+
+    Their pauses and lengths are ``time_scale`` times the usual ones.
+    """
     rng = np.random.default_rng(list(seed))
     calls = _calls(clips, front_end)
-    return [_recording(clips, calls, front_end, settings, rng=rng) for _ in range(n_recordings)]
+    how = _Making(front_end, settings, front_end.sample_rate_hz * time_scale)
+    return [_recording(clips, calls, how, rng=rng) for _ in range(n_recordings)]
+
+
+@dataclass(frozen=True)
+class _Making:
+    """How recordings are made."""
+
+    front_end: FrontEndSettings
+    settings: RuleSettings
+    usual_rate_hz: float  # samples of what usually lasts a second
 
 
 def _recording(
     clips: ClipSet,
     calls: tuple[_Call, ...],
-    front_end: FrontEndSettings,
-    settings: RuleSettings,
+    how: _Making,
     *,
     rng: np.random.Generator,
-) -> MadeRecording:
-    n_samples = int(settings.recording_s * front_end.sample_rate_hz)
+) -> KnownRecording:
+    front_end, settings = how.front_end, how.settings
+    n_samples = int(settings.recording_s * how.usual_rate_hz)
     backgrounds = clips.of(BACKGROUND)
-    background = _background(backgrounds, n_samples, front_end, rng)
+    background = _background(backgrounds, n_samples, how.usual_rate_hz, rng)
     if rng.random() < TWO_BEDS_SHARE:
-        other = _background(backgrounds, n_samples, front_end, rng)
+        other = _background(backgrounds, n_samples, how.usual_rate_hz, rng)
         background = background + other * 10 ** (-rng.uniform(0, 12) / 20)
     laid: list[tuple[int, float, float]] = []
     kind = rng.random()
@@ -110,20 +109,22 @@ def _recording(
             calls=calls,
             level=band_level(background, front_end),
             snr_db=(settings.snr_low_db, settings.snr_high_db),
-            sample_rate_hz=front_end.sample_rate_hz,
+            usual_rate_hz=how.usual_rate_hz,
         )
         laid = _lay_calls(background, callers, gaps, rng)
-    return MadeRecording(background.astype(np.float32), tuple(laid))
+        stretch = how.usual_rate_hz / front_end.sample_rate_hz
+        laid = [(label, start * stretch, stop * stretch) for label, start, stop in laid]
+    return KnownRecording(background.astype(np.float32), tuple(laid))
 
 
 def _background(
     backgrounds: Sequence[Clip],
     n_samples: int,
-    front_end: FrontEndSettings,
+    usual_rate_hz: float,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Background clips of one or more sources end to end, crossfaded."""
-    fade = int(CROSSFADE_S * front_end.sample_rate_hz)
+    fade = int(CROSSFADE_S * usual_rate_hz)
     fade = max(1, min(fade, min(len(clip.samples) for clip in backgrounds) // 3))
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
     sources = sorted({clip.source for clip in backgrounds})
@@ -149,7 +150,7 @@ class _Callers:
     calls: tuple[_Call, ...]
     level: float
     snr_db: tuple[float, float]
-    sample_rate_hz: int
+    usual_rate_hz: float
 
     def drawn_source(self, rng: np.random.Generator) -> str:
         """The source of a clip drawn at random: one odd clip must not rule a whole recording."""
@@ -169,7 +170,7 @@ class _Callers:
             first = call.start + int(rng.integers(call.stop - call.start - part + 1))
             samples = samples[first : first + part]
         samples = samples.copy()
-        fade = min(int(FADE_S * self.sample_rate_hz), len(samples) // 2)
+        fade = min(int(FADE_S * self.usual_rate_hz), len(samples) // 2)
         samples[:fade] *= np.linspace(0, 1, fade, dtype=np.float32)
         samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         snr_db = float(np.clip(snr_db, *self.snr_db))
@@ -185,9 +186,9 @@ def _lay_calls(
 ) -> list[tuple[int, float, float]]:
     """Add calls to ``background`` in place; each source sings at its own level, give or take 2 dB.
 
-    In some pauses stands a piece of a call, which is no call.
+    In some pauses stands a piece of a call, which is no call. Calls are given in usual seconds.
     """
-    rate = callers.sample_rate_hz
+    rate = callers.usual_rate_hz
     snr_db = rng.uniform(*callers.snr_db)
     source = callers.drawn_source(rng)
     laid: list[tuple[int, float, float]] = []
@@ -226,7 +227,7 @@ def stands_alone(settings: ClipSettings) -> bool:
 
 def make_clip_series(
     clips: ClipSet, settings: RuleSettings, *, seed: Sequence[int]
-) -> list[MadeRecording]:
+) -> list[KnownRecording]:
     """Recordings of held-out clips one after another; the same seed gives the same ones.
 
     A clip never follows one of its own label, so that each is one event; with fewer than two labels
@@ -244,7 +245,7 @@ def make_clip_series(
 
 def _clip_series(
     clips: ClipSet, labels: Sequence[int], recording_s: float, rng: np.random.Generator
-) -> MadeRecording:
+) -> KnownRecording:
     rate_hz = clips.sample_rate_hz
     sound = np.zeros(int(recording_s * rate_hz), dtype=np.float32)
     calls: list[tuple[int, float, float]] = []
@@ -252,7 +253,7 @@ def _clip_series(
     while True:
         samples = _faded(_drawn(clips.of(label), rng).samples, int(CLIP_CROSSFADE_S * rate_hz))
         if calls and start + len(samples) > len(sound):
-            return MadeRecording(sound[:stop], tuple(calls))  # no clip is cut
+            return KnownRecording(sound[:stop], tuple(calls))  # no clip is cut
         stop = min(start + len(samples), len(sound))
         gain = np.float32(10 ** (rng.uniform(*GAIN_DB) / 20))
         sound[start:stop] += gain * samples[: stop - start]
@@ -280,60 +281,9 @@ def _faded(samples: FloatArray, fade: int) -> FloatArray:
 
 # Recordings with so many annotated calls of each label show what is to be counted better than
 # recordings that are made.
-LEAST_CALLS = 30
-# So much of a recording is taken, from so long before its first call on.
-LONGEST_S, LEAD_S = 600.0, 30.0
+LEAST_CALLS = 10
 
 
-def is_enough(settings: ClipSettings, labels: Sequence[str]) -> bool:
+def is_enough(clips: ClipSet) -> bool:
     """Whether so much is annotated that no recordings need be made: ``LEAST_CALLS`` each label."""
-    if settings.annotations is None:
-        return False
-    marked = [one for calls in annotated_calls(settings).calls.values() for one in calls]
-    counts = Counter(one.label or labels[0] for one in marked)
-    return min(counts[label] for label in labels) >= LEAST_CALLS
-
-
-def recordings_of(settings: ClipSettings, clips: ClipSet) -> list[MadeRecording]:
-    """The annotated recordings that some of the clips were cut from, with calls of their labels.
-
-    At the clips' rate, at most ``LONGEST_S`` of each, ended before a call that would be cut; those
-    that do not decode are left out. Without ``settings.annotations`` there are none.
-    """
-    if settings.annotations is None:
-        return []
-    annotated, found = annotated_calls(settings), []
-    sources = {clip.source for clip in clips.clips}
-    for name in annotated.calls:
-        if any(is_source_of(source, name) for source in sources):
-            try:
-                found.append(_annotated_recording(annotated, name, clips))
-            except AudioError:
-                continue  # named, and counted with what failed, when clips were cut
-    return [one for one in found if len(one.samples)]
-
-
-def _annotated_recording(annotated: AnnotatedCalls, name: str, clips: ClipSet) -> MadeRecording:
-    calls = annotated.calls[name]
-    span = _stretch(calls, annotated.durations_s.get(name, max(one.end_s for one in calls)))
-    labelled = [
-        (
-            clips.labels.index(one.label or clips.labels[0]),
-            one.start_s - span[0],
-            one.end_s - span[0],
-        )
-        for one in sorted(calls, key=lambda one: one.start_s)
-        if (one.label in clips.labels or not one.label) and one.end_s <= span[1]
-    ]
-    samples = cut_out(annotated.paths[name], [span], clips.sample_rate_hz)[0]
-    return MadeRecording(samples, tuple(labelled), is_made=False)
-
-
-def _stretch(calls: Sequence[Annotation], duration_s: float) -> Span:
-    """From shortly before the first call on, to where no call is cut."""
-    start_s = max(0.0, min(one.start_s for one in calls) - LEAD_S)
-    end_s = min(start_s + LONGEST_S, duration_s)
-    for one in sorted(calls, key=lambda one: -one.start_s):
-        if one.start_s < end_s < one.end_s:
-            end_s = one.start_s
-    return start_s, end_s
+    return min(clips.n_known_calls, default=0) >= LEAST_CALLS

@@ -49,7 +49,7 @@ class WindowMaker:
     n_samples: int  # length of a window
     frame_samples: int  # samples per score frame
     n_labels: int
-    sample_rate_hz: int
+    usual_rate_hz: float  # samples of what lasts a second at the usual step
 
     def __call__(self, seed: Any, n_windows: int) -> tuple[Any, Any]:
         """Samples (n_windows, n_samples) and targets (n_windows, n_frames, n_labels).
@@ -172,7 +172,7 @@ class WindowMaker:
         ``how``: two shares drawn, of the gap and of the side, and the range of the gap in seconds.
         """
         share, side, (least_s, most_s) = how
-        gap = tf.cast(_between(least_s, most_s, share) * self.sample_rate_hz, tf.int32)
+        gap = tf.cast(_between(least_s, most_s, share) * self.usual_rate_hz, tf.int32)
         return tf.where(side < 0.5, start - gap - n_blocks * BLOCK, stop + gap) // BLOCK
 
     def _piece(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
@@ -238,28 +238,53 @@ def window_maker(
         n_samples=n_samples,
         frame_samples=frame_samples,
         n_labels=len(clip_set.labels),
-        sample_rate_hz=front_end.sample_rate_hz,
+        usual_rate_hz=front_end.sample_rate_hz * front_end.time_scale,
     )
 
 
-def training_windows(maker: WindowMaker, front_end: LogBands, batch_size: int, seed: int) -> Any:
+# A seed of two integers, and how many windows -> features (n_windows, n_frames, n_bands) and
+# targets (n_windows, n_score_frames, n_labels) as ``WindowMaker`` has them.
+Draw = Callable[[Any, int], tuple[Any, Any]]
+
+
+def features_by(maker: WindowMaker, front_end: LogBands) -> Draw:
+    """Windows of a maker as features."""
+
+    def drawn(seed: Any, n_windows: int) -> tuple[Any, Any]:
+        samples, targets = maker(seed, n_windows)
+        return features_of(front_end, samples), targets
+
+    return drawn
+
+
+def both(first: Draw, second: Draw) -> Draw:
+    """Windows of two kinds, half of each."""
+
+    def drawn(seed: Any, n_windows: int) -> tuple[Any, Any]:
+        own, other = first(seed, n_windows // 2), second(seed, n_windows - n_windows // 2)
+        x, targets = (tf.concat(parts, 0) for parts in zip(own, other, strict=True))
+        return x, targets
+
+    return drawn
+
+
+def training_windows(drawn: Draw, augment: AugmentSettings, batch_size: int, seed: int) -> Any:
     """An endless, seeded dataset of (features, targets) batches.
 
-    Batches are drawn and turned into features in parallel; the masks (which take one window and
-    draw from one stateful generator) come one by one, so that the same seed gives the same batches.
+    Batches are drawn and coloured in parallel; the masks (which take one window and draw from one
+    stateful generator) come one by one, so that the same seed gives the same batches.
     """
 
     def features(number: Any) -> tuple[Any, Any]:
         key = tf.stack([tf.cast(number, tf.int32), seed])
-        samples, targets = maker(key, batch_size)
-        x = features_of(front_end, samples)
-        x = smeared(x, key + [8, 0], maker.augment.smear_share)
-        return equalised(x, key + [4, 0], maker.augment.equaliser_db), targets
+        x, targets = drawn(key, batch_size)
+        x = smeared(x, key + [8, 0], augment.smear_share)
+        return equalised(x, key + [4, 0], augment.equaliser_db), targets
 
     numbers = tf.data.Dataset.counter(step=16)
-    drawn = numbers.map(features, num_parallel_calls=2)
-    mask = masks(maker.augment.mask_frames, maker.augment.mask_bands)
-    return drawn.unbatch().map(mask).batch(batch_size, drop_remainder=True).prefetch(4)
+    windows = numbers.map(features, num_parallel_calls=2)
+    mask = masks(augment.mask_frames, augment.mask_bands)
+    return windows.unbatch().map(mask).batch(batch_size, drop_remainder=True).prefetch(4)
 
 
 def masks(mask_frames: int, mask_bands: int) -> Callable[[Any, Any], tuple[Any, Any]]:

@@ -10,7 +10,7 @@ from counter.audio.stream import load
 from counter.errors import AudioError
 from counter.records import FloatArray
 
-SHORTEST_CLIP_S = 0.05
+SHORTEST_CLIP_S = 0.0005
 BACKGROUND = -1
 Plain = str | int | float
 
@@ -43,6 +43,17 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class KnownRecording:
+    """Sound with known calls: a stretch of an annotated recording, or one made of clips."""
+
+    samples: FloatArray  # mono, shape (n_samples,)
+    # (label index, start_s, end_s) in order of start; calls of a made recording do not overlap.
+    calls: tuple[tuple[int, float, float], ...]
+    source: str = ""  # as of ``Clip``; empty where it was made
+    is_made: bool = True  # whether it was made of clips; else it was annotated
+
+
+@dataclass(frozen=True)
 class Broken:
     """A clip or recording that could not be used, and why."""
 
@@ -55,6 +66,7 @@ class Gathered:
     """What one way of finding clips gave."""
 
     clips: tuple[Clip, ...]  # all that decode
+    recordings: tuple[KnownRecording, ...] = ()  # what clips were cut from, where calls are known
     broken: tuple[Broken, ...] = ()  # the files that don't
     n_files: int = 0  # files that were asked for, broken ones included
     unit: str = "clips"  # what such a file is called, in the plural
@@ -72,15 +84,24 @@ class ClipSet:
     labels: tuple[str, ...]
     sample_rate_hz: int
     clips: tuple[Clip, ...]  # all that decode, in order of origin, folder and name
+    # Annotated recordings, or stretches of them, which some of the clips were cut from.
+    recordings: tuple[KnownRecording, ...] = ()
+    # Calls of each label in all annotated recordings, of a subset those of the whole; empty for 0.
+    n_known_calls: tuple[int, ...] = ()
     broken: tuple[Broken, ...] = ()  # all files that don't
     # ``Gathered.origin`` of every way that clips were found, where there is one.
     origins: tuple[Mapping[str, Plain], ...] = ()
     remarks: tuple[str, ...] = ()  # those of every way that clips were found
 
     def subset(self, sources: Sequence[str]) -> ClipSet:
-        """The clips of the given sources."""
+        """The clips and recordings of the given sources."""
         kept = set(sources)
-        return replace(self, clips=tuple(c for c in self.clips if c.source in kept), broken=())
+        return replace(
+            self,
+            clips=tuple(clip for clip in self.clips if clip.source in kept),
+            recordings=tuple(one for one in self.recordings if one.source in kept),
+            broken=(),
+        )
 
     def of(self, label: int) -> list[Clip]:
         """The clips of one label, ``BACKGROUND`` for those without."""
@@ -120,7 +141,7 @@ def read_clip(path: Path, sample_rate_hz: int) -> FloatArray:
         raise AudioError(f"{facts.n_nonfinite} samples are NaN or infinite")
     if len(samples) < SHORTEST_CLIP_S * sample_rate_hz:
         length_s = len(samples) / sample_rate_hz
-        raise AudioError(f"too short: {length_s:.3f} s; at least {SHORTEST_CLIP_S} s are needed")
+        raise AudioError(f"too short: {length_s:.5f} s; at least {SHORTEST_CLIP_S} s are needed")
     return samples
 
 

@@ -28,6 +28,7 @@ from training.data.clip_set import (
     Clip,
     ClipSet,
     Gathered,
+    KnownRecording,
     Plain,
     covers,
     read_clip,
@@ -72,7 +73,20 @@ class ClipFolders:
                     broken.append(Broken(str(path), str(error)))
                     continue
                 clips.append(Clip(path.name, self._source(path), label, samples))
-        return Gathered(tuple(clips), tuple(broken), n_files=len(clips) + len(broken))
+        return Gathered(tuple(clips), broken=tuple(broken), n_files=len(clips) + len(broken))
+
+    def paths(self) -> tuple[list[Path], list[Path]]:
+        """Clips with a call of any label, and those without.
+
+        Raises
+        ------
+        ClipError
+            A folder is missing or empty.
+        """
+        folders = self._folders(self.labels)
+        found = [(label, path) for label, folder in folders for path in _files(Path(folder))]
+        calls = [path for label, path in found if label != BACKGROUND]
+        return calls, [path for label, path in found if label == BACKGROUND]
 
     def _folders(self, labels: Sequence[str]) -> list[tuple[int, str]]:
         """Background first, then the labels in their order."""
@@ -141,7 +155,7 @@ class ReviewedClips:
         used = [x for x in clips if x.label != BACKGROUND or len(x.samples) + 1 >= least]
         return Gathered(
             tuple(used),
-            tuple(broken),
+            broken=tuple(broken),
             n_files=len(review.answers),
             unit="reviewed clips",
             is_by_path=True,
@@ -211,7 +225,7 @@ def _check(answer: ClipAnswer, labels: Sequence[str]) -> None:
         )
     if answer.label and answer.end_s - answer.start_s < SHORTEST_CLIP_S:
         raise ClipError(
-            f"{answer.place}: the call is {answer.end_s - answer.start_s:.3f} s long; at least "
+            f"{answer.place}: the call is {answer.end_s - answer.start_s:.4f} s long; at least "
             f"{SHORTEST_CLIP_S} s are needed.",
             "Correct call_start_s and call_end_s.",
         )
@@ -259,10 +273,16 @@ def read_clips(
     gathered = [origin.gather(labels, sample_rate_hz) for origin in origins]
     for one in gathered:
         _check_broken(one)
+    clips, recordings = _same_sources(gathered)
     clip_set = ClipSet(
         labels,
         sample_rate_hz,
-        _same_sources(gathered),
+        clips,
+        recordings=recordings,
+        n_known_calls=tuple(
+            sum(call[0] == label for one in recordings for call in one.calls)
+            for label in range(len(labels))
+        ),
         broken=tuple(broken for one in gathered for broken in one.broken),
         origins=tuple(one.origin for one in gathered if one.origin),
         remarks=tuple(remark for one in gathered for remark in one.remarks),
@@ -273,8 +293,10 @@ def read_clips(
     return clip_set
 
 
-def _same_sources(gathered: Sequence[Gathered]) -> tuple[Clip, ...]:
-    """All clips; those that may be of one recording have one source, wherever they come from.
+def _same_sources(
+    gathered: Sequence[Gathered],
+) -> tuple[tuple[Clip, ...], tuple[KnownRecording, ...]]:
+    """All clips and recordings; what may be of one recording has one source, wherever it is from.
 
     A folder's clips go by the recording's bare name, those cut from it by its path, which depends
     on the folder that was given: paths of two origins are alike where the longer ends as the other.
@@ -291,16 +313,13 @@ def _same_sources(gathered: Sequence[Gathered]) -> tuple[Clip, ...]:
             found[path] = sources[alike[0]] if alike else own
             sources |= dict.fromkeys(alike, found[path])
         sources |= found
-    return tuple(
+    clips = tuple(
         replace(clip, source=sources[clip.source]) if one.is_by_path else clip
         for one in gathered
         for clip in one.clips
     )
-
-
-def is_source_of(source: str, recording: str) -> bool:
-    """Whether clips of this source may have been cut from the recording at this path."""
-    return source == PurePosixPath(recording).stem or _ends_alike(source, recording)
+    recordings = (recording for one in gathered for recording in one.recordings)
+    return clips, tuple(replace(one, source=sources[one.source]) for one in recordings)
 
 
 def _ends_alike(path: str, other: str) -> bool:

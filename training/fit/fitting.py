@@ -13,14 +13,20 @@ import tensorflow as tf
 from keras import ops
 
 from counter.records import FloatArray
-from training.augment.windows import training_windows, window_maker
+from training.augment.context_windows import context_window_maker
+from training.augment.windows import Draw, both, features_by, training_windows, window_maker
 from training.data.clip_set import Clip, ClipSet
 from training.models.front_ends import LogBands, features_of
 from training.models.litert_run import clip_score, on_whole_sounds
 from training.models.networks import POOL, conv_net, mean_net
 from training.settings.front_end_settings import BandSettings, FrontEndSettings
 from training.settings.network_settings import NetworkSettings
-from training.settings.train_settings import FitSettings, TrainSettings, of_kind
+from training.settings.train_settings import (
+    AugmentSettings,
+    FitSettings,
+    TrainSettings,
+    of_kind,
+)
 
 # Weight of the pooled background beside its mean over frames: one loud frame is a false call.
 HARD_BACKGROUND_WEIGHT = 1.0
@@ -137,8 +143,9 @@ def fit(
     conv, shape = of_kind(settings.network, NetworkSettings), (bands.n_bands, len(clips.labels))
     network = conv_net(conv, *shape)
     trained = Trained(clips.labels, bands, network)
-    maker = window_maker(clips, front_end, settings, frame_samples=trained.frame_samples)
-    windows = iter(training_windows(maker, layer, settings.fit.batch_size, seed))
+    drawn = _drawer(clips, bands, settings, layer, trained.frame_samples)
+    augment = of_kind(settings.augment, AugmentSettings)
+    windows = iter(training_windows(drawn, augment, settings.fit.batch_size, seed))
     learner, optimizer, step = _learner(conv, settings.fit, shape)
     restart(learner, optimizer, network)
     pairs = _by_length(trained, validation) if validation is not None else []
@@ -157,6 +164,22 @@ def fit(
             progress(epoch + 1, row)
     network.set_weights(learner.get_weights())
     return trained
+
+
+def _drawer(
+    clips: ClipSet, front_end: BandSettings, settings: TrainSettings, layer: LogBands, frame: int
+) -> Draw:
+    """Windows of annotated recordings as they are, of clips laid over backgrounds, or of both."""
+
+    def laid() -> Draw:
+        maker = window_maker(clips, front_end, settings, frame_samples=frame)
+        return features_by(maker, layer)
+
+    if not any(one.calls for one in clips.recordings):
+        return laid()
+    context = context_window_maker(clips, front_end, settings, frame_samples=frame)
+    known = {one.source for one in clips.recordings}
+    return context if known >= {clip.source for clip in clips.clips} else both(context, laid())
 
 
 def mean_of(models: Sequence[Any]) -> Trained:

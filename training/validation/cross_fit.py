@@ -11,21 +11,19 @@ from itertools import chain
 import numpy as np
 
 from counter.evaluation.rule_scoring import AnnotatedScores
-from counter.evaluation.rule_search import FOR_MEAN, STRICT
+from counter.evaluation.rule_search import FOR_MEAN, FOR_REAL_MEAN, STRICT
 from counter.events.matching import Intervals
 from counter.events.rules import EventRules
 from counter.records import FloatArray
 from counter.timebase import Timebase
 from training.augment.levels import call_extent
 from training.augment.soundscapes import (
-    MadeRecording,
     is_enough,
     make_clip_series,
     make_recordings,
-    recordings_of,
     stands_alone,
 )
-from training.data.clip_set import BACKGROUND, ClipSet
+from training.data.clip_set import BACKGROUND, ClipSet, KnownRecording
 from training.data.clip_sources import folds
 from training.fit.fit_by_kind import Model, fit
 from training.fit.fitting import Progress
@@ -145,13 +143,13 @@ def with_rules(
     Folds show many unseen sources, the final model's own recordings show the scores that the rules
     will meet: both stand for unseen sources, so both are learned on. ``final`` is ``None`` where
     that model is the folds' mean, to which nothing but the test sources is unseen: its threshold is
-    a lower one of those that do equally well (``FOR_MEAN``). ``lengths_s`` holds the lengths of
-    each label's calls.
+    a lower one of those that do equally well (``FOR_MEAN``, ``FOR_REAL_MEAN``). ``lengths_s``
+    holds the lengths of each label's calls.
     """
     scored = crossed.scored
     if final is not None:
         scored = tuple((*one, *more) for one, more in zip(scored, final, strict=True))
-    depths = FOR_MEAN if final is None else STRICT
+    depths = STRICT if final is not None else FOR_MEAN if crossed.is_on_made else FOR_REAL_MEAN
     learned = tuple(
         learn_rules(one, lengths, crossed.timebase, depths)
         for one, lengths in zip(scored, lengths_s, strict=True)
@@ -161,7 +159,7 @@ def with_rules(
 
 def made_of(
     clips: ClipSet, front_end: FrontEndSettings, settings: TrainSettings, seed: Sequence[int]
-) -> list[MadeRecording]:
+) -> list[KnownRecording]:
     """Recordings with known calls: those annotated that ``clips`` were cut from, and made ones.
 
     None are made where enough is annotated, and where there are only calls, or only background;
@@ -169,17 +167,20 @@ def made_of(
     """
     if stands_alone(settings.clips):
         return make_clip_series(clips, settings.rules, seed=seed)
-    annotated = recordings_of(settings.clips, clips)
+    annotated = list(clips.recordings)
     is_mixed = 0 < len(clips.of(BACKGROUND)) < len(clips.clips)
-    if is_enough(settings.clips, clips.labels) or not is_mixed:
+    if is_enough(clips) or not is_mixed:
         return annotated
     n = settings.rules.recordings_per_fold
-    made = make_recordings(clips, front_end, settings.rules, n_recordings=n, seed=seed)
+    scale = 1.0 if settings.has_windows else front_end.time_scale
+    made = make_recordings(
+        clips, front_end, settings.rules, n_recordings=n, seed=seed, time_scale=scale
+    )
     return annotated + made
 
 
 def score_made(
-    score: Score, made: Sequence[MadeRecording], n_labels: int
+    score: Score, made: Sequence[KnownRecording], n_labels: int
 ) -> list[list[AnnotatedScores]]:
     """Frame scores of made recordings, a list per label."""
     result: list[list[AnnotatedScores]] = [[] for _ in range(n_labels)]
