@@ -269,3 +269,14 @@ def test_pictures_show_the_scores_that_the_rules_saw(tmp_path, detector):
 
 def test_restless_sound_without_a_tone_holds_no_call(tmp_path, job):
     assert scan_sound(tmp_path, job, restless(60.0)).calls() == 0
+
+
+@pytest.mark.parametrize(("rate_hz", "is_held"), [(2000, False), (3000, False), (4000, True)])
+def test_a_recording_that_cannot_hold_the_models_band_has_no_count(tmp_path, job, rate_hz, is_held):
+    result = scan_sound(tmp_path, job, two_calls(4000)[:: 4000 // rate_hz], rate_hz)
+    if is_held:
+        assert result.status == OK
+        return
+    assert (result.status, result.events) == (FAILED, ())
+    assert f"recorded at {rate_hz} Hz it holds no sound above {rate_hz // 2} Hz" in result.message
+    assert "Record at 6000 Hz or more" in result.message

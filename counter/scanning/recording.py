@@ -9,7 +9,7 @@ import numpy as np
 
 from counter.audio.resample import Segmentation, SegmentPiece
 from counter.audio.stream import MonoStream
-from counter.bundle import Bundle
+from counter.bundle import Bundle, BundleSpec
 from counter.detector import Detector, Scoring
 from counter.errors import AudioError
 from counter.events.decoding import decode, smooth
@@ -52,6 +52,7 @@ def scan_file(
     try:
         with MonoStream(recording.path, spec.sample_rate_hz) as stream:
             tags = stream.tags()
+            check_band(stream.info.sample_rate_hz, spec)
             scores, n_samples = _score(stream, detector, picture, progress)
     except (AudioError, OSError, MemoryError) as error:
         return FileResult(recording, FAILED, message=" ".join(str(error).split()), tags=tags)
@@ -70,6 +71,28 @@ def scan_file(
         dead_s=stream.dead_s,
     )
     return replace(result, picture=_picture(picture, scores, order)) if picture else result
+
+
+# A recording holds a model's band when it holds at least this share of it.
+LEAST_BAND_SHARE = 0.5
+
+
+def check_band(sample_rate_hz: int, spec: BundleSpec) -> None:
+    """Whether sound of this rate can hold what a model listens for.
+
+    Raises
+    ------
+    AudioError
+        It holds less than ``LEAST_BAND_SHARE`` of the model's band: a 0 would be no count.
+    """
+    highest_hz = sample_rate_hz / 2
+    needed_hz = spec.low_hz + LEAST_BAND_SHARE * (spec.high_hz - spec.low_hz)
+    if highest_hz < needed_hz:
+        raise AudioError(
+            f"recorded at {sample_rate_hz} Hz it holds no sound above {highest_hz:g} Hz, and the "
+            f"model listens from {spec.low_hz:g} to {spec.high_hz:g} Hz: nothing is counted.",
+            f"Record at {2 * spec.high_hz:g} Hz or more, or train on recordings of this rate.",
+        )
 
 
 def _dead_note(stretches_s: Sequence[tuple[float, float]]) -> str:
