@@ -12,9 +12,12 @@ from counter.bundle import Bundle
 from counter.errors import BundleError
 from counter.quiet import quiet_stderr
 from counter.records import FloatArray
+from counter.timebase import Timebase
 
 # Long enough that context costs little, short enough that a chunk's features stay in the cache.
 CHUNK_S = 32.0
+# Models of short calls give many frames a second; more of them at once would not stay in the cache.
+MOST_CHUNK_FRAMES = 512
 # The end of a recording is scored in the smallest of these parts of a chunk that holds it: a
 # recording of a second must not cost as much as one of 32.
 PARTS = (16, 4, 1)
@@ -22,6 +25,11 @@ PARTS = (16, 4, 1)
 MAX_BATCH_SAMPLES = 1 << 20
 # Chunks of one recording waiting to be scored; bounds memory when decoding is the faster.
 MAX_WAITING = 8
+
+
+def frames_at_once(timebase: Timebase, chunk_s: float = CHUNK_S) -> int:
+    """Frames of a chunk of so many seconds, at least 1 and at most ``MOST_CHUNK_FRAMES``."""
+    return max(1, min(timebase.frames(chunk_s), MOST_CHUNK_FRAMES))
 
 
 class Detector:
@@ -43,7 +51,7 @@ class Detector:
     ) -> None:
         spec = bundle.spec
         self.bundle = bundle
-        self.chunk_frames = max(1, spec.timebase.frames(chunk_s))
+        self.chunk_frames = frames_at_once(spec.timebase, chunk_s)
         self.context_samples = spec.context_samples
         self.chunk_samples = self.chunk_frames * spec.frame_samples
         self._model = bundle.model_path.read_bytes() if model is None else model

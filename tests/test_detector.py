@@ -41,6 +41,22 @@ def test_chunk_length_never_shows(either_network, detector, chunk_s):
     np.testing.assert_allclose(scores, detector.scores(SOUND), atol=ROUNDING, rtol=0)
 
 
+def test_a_model_of_many_frames_a_second_takes_fewer_seconds_at_once(either_network, monkeypatch):
+    monkeypatch.setattr("counter.detector.MOST_CHUNK_FRAMES", 9)
+    with (
+        Detector(either_network.bundle) as few,
+        Detector(either_network.bundle, chunk_s=0.5) as one,
+    ):
+        assert few.chunk_frames == 9
+        np.testing.assert_allclose(few.scores(SOUND), one.scores(SOUND), atol=ROUNDING, rtol=0)
+
+
+def test_training_scores_a_long_sound_in_parts_that_do_not_show(made_network, monkeypatch):
+    whole = made_network.trained.scores(SOUND)
+    monkeypatch.setattr("training.models.litert_run.PART_FRAMES", 30)
+    np.testing.assert_allclose(made_network.trained.scores(SOUND), whole, atol=ROUNDING, rtol=0)
+
+
 def test_chunks_score_as_the_trained_network_does(either_network, detector):
     scores = detector.scores(SOUND)
     context = either_network.bundle.spec.context_frames

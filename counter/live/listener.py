@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from counter.audio.resample import Segmentation, SegmentResampler
-from counter.detector import CHUNK_S, Detector
+from counter.detector import Detector, frames_at_once
 from counter.events.rules import EventRules
 from counter.events.streaming import LiveDecoder
 from counter.records import Event, FloatArray
-from counter.scanning.recording import SegmentScores
+from counter.scanning.recording import SegmentScores, check_band
 
 # Scored at once: what a frame waits for its chunk, against the context that each chunk costs anew.
 LIVE_CHUNK_S = 0.25
@@ -22,12 +22,18 @@ class Listener:
 
     The samples are those of a scan, bit for bit; its scores agree up to rounding (1e-5). The
     detector takes chunks of ``LIVE_CHUNK_S``; ``rate_hz`` is that of the sound.
+
+    Raises
+    ------
+    AudioError
+        The sound cannot hold the model's band.
     """
 
     def __init__(self, detector: Detector, rules: Mapping[str, EventRules], rate_hz: int) -> None:
         spec = detector.bundle.spec
+        check_band(rate_hz, spec)
         # where a scan begins to resample anew, so that the last bits of the samples agree
-        grid = max(1, spec.timebase.frames(CHUNK_S)) * spec.frame_samples
+        grid = frames_at_once(spec.timebase) * spec.frame_samples
         cut = Segmentation.of((rate_hz, spec.sample_rate_hz), grid, detector.context_samples)
         self._resampler = SegmentResampler(cut)
         self._scores = SegmentScores(detector, cut)

@@ -90,6 +90,11 @@ def runner(content: bytes, n_samples: int) -> Score:
     return run
 
 
+# A sound is scored in parts of so many frames, each with so many to either side, more than a score
+# depends on: all of a long one at once fills the memory.
+PART_FRAMES, AROUND_FRAMES = 2048, 64
+
+
 def on_whole_sounds(run: Score, frame_samples: int, window_samples: int | None) -> Score:
     """Make a model's own input of a whole sound, and frame scores of what it gives.
 
@@ -115,7 +120,13 @@ def on_whole_sounds(run: Score, frame_samples: int, window_samples: int | None) 
         n_frames = max(1, -(-len(samples) // frame_samples))
         padded = np.zeros(n_frames * frame_samples, dtype=np.float32)
         padded[: len(samples)] = samples
-        return run(padded[None])[0]
+        parts = []
+        for first in range(0, n_frames, PART_FRAMES):
+            last, begin = min(first + PART_FRAMES, n_frames), max(0, first - AROUND_FRAMES)
+            end = min(last + AROUND_FRAMES, n_frames)
+            scores = run(padded[None, begin * frame_samples : end * frame_samples])[0]
+            parts.append(scores[first - begin : last - begin])
+        return np.concatenate(parts)
 
     return in_one
 
