@@ -156,6 +156,22 @@ def test_every_format_that_can_be_asked_for_has_a_writer():
     assert set(FORMATS) == set(OTHERS) == set(READERS)
 
 
+def test_times_of_short_events_are_told_to_the_microsecond():
+    events = (
+        Event("tone", 1.2345678, 1.2391234, 1.236, 0.9),
+        Event("tone", 2.2345678, 2.5, 2.3, 0.8),
+    )
+    result = FileResult(Recording("a.wav", "a.wav"), OK, "", 9.0, 9.0, events)
+    short, long = ScanEvents([result], {"tone": (200.0, 3000.0)})
+    assert [short.text(name) for name in ("start_s", "end_s", "peak_s")] == [
+        "1.234568",
+        "1.239123",
+        "1.236000",
+    ]
+    assert [long.text(name) for name in ("start_s", "end_s")] == ["2.235", "2.500"]
+    assert (short.end_s, long.start_s) == (1.239123, 2.235)
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_event_is_read_back(results, tmp_path, name):
     need(name)

@@ -17,8 +17,10 @@ Value = str | int | float | None
 
 # Digits after the point; the same in every format, so that their values are equal.
 _TIME_DIGITS, _SCORE_DIGITS, _HZ_DIGITS = 3, 4, 1
+# A millisecond is much of an event that is shorter than this.
+_SHORT_S, _SHORT_DIGITS = 0.1, 6
+_TIMES = ("start_s", "end_s", "peak_s")
 _DIGITS = {
-    **dict.fromkeys(("start_s", "end_s", "peak_s"), _TIME_DIGITS),
     **dict.fromkeys(("score", "probability"), _SCORE_DIGITS),
     **dict.fromkeys(("low_hz", "high_hz"), _HZ_DIGITS),
 }
@@ -60,7 +62,13 @@ class EventRow:
         if value is None:
             return ""
         digits = _DIGITS.get(column)
+        if column in _TIMES:
+            digits = _time_digits(self.start_s, self.end_s)
         return str(value) if digits is None else f"{value:.{digits}f}"
+
+
+def _time_digits(start_s: float, end_s: float) -> int:
+    return _TIME_DIGITS if end_s - start_s >= _SHORT_S else _SHORT_DIGITS
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ class ScanEvents:
         low_hz, high_hz = self.band_hz[event.label]
         moment = later(origin.start, event.start_s) if origin.start is not None else None
         times = time_texts(moment)
+        digits = _time_digits(event.start_s, event.end_s)
         return EventRow(
             source=result.recording,
             before_s=before[0],
@@ -112,9 +121,9 @@ class ScanEvents:
             recording=result.recording.name,
             event=place + 1,
             label=event.label,
-            start_s=round(event.start_s, _TIME_DIGITS),
-            end_s=round(event.end_s, _TIME_DIGITS),
-            peak_s=round(event.peak_s, _TIME_DIGITS),
+            start_s=round(event.start_s, digits),
+            end_s=round(event.end_s, digits),
+            peak_s=round(event.peak_s, digits),
             score=round(event.score, _SCORE_DIGITS),
             probability=probability,
             low_hz=round(low_hz, _HZ_DIGITS),
