@@ -18,6 +18,8 @@ MODEL_RATE_HZ = 8000
 LABELS_HZ = {"low": TONE_HZ, "high": 2500.0}
 FRONT_END = BandSettings(kind="spectrogram", sample_rate_hz=MODEL_RATE_HZ, n_bands=16)
 SMALL_NETWORK = NetworkSettings(channels=(4, 4, 4), head_channels=8)
+# How a training ends that was too short to be counted with: mostly 1, which says so.
+TRAINED = (0, 1)
 # Score frames that the tone network looks at, and its context: one more for the first spectra.
 TONE_KERNEL = 3
 TONE_CONTEXT = 2

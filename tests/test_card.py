@@ -44,6 +44,27 @@ def card_data(**changes):
     return replace(data, **changes)
 
 
+def test_the_card_begins_with_what_speaks_against_the_model():
+    assert "Before you count" not in model_card(card_data())
+    card = model_card(card_data(warnings=("frog: F1 is 0.31. Bring louder calls.",)))
+    assert "## Before you count with it\n\n- frog: F1 is 0.31. Bring louder calls." in card
+    assert card.index("Before you count") < card.index("## Data")
+
+
+def test_what_is_expected_is_said_with_what_it_was_measured_on():
+    expected = replace(
+        card_data().expected, found=400, total_error=(("frog", 0.123), ("owl", None))
+    )
+    made = model_card(card_data(expected=expected))
+    assert "| calls known, events found | 412, 400 |" in made
+    assert "| error of a total of frog to expect | 12% |" in made
+    assert "| error of a total of owl to expect | - |" in made
+    assert "Made recordings are no field recordings" in made
+    marked = model_card(card_data(expected=replace(expected, is_on_made=False)))
+    assert "no field recordings" not in marked
+    assert "what to expect where these were made" in marked
+
+
 def test_the_card_says_what_was_given():
     card = model_card(card_data())
     for words in (

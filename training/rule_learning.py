@@ -36,6 +36,8 @@ class CountError:
         Of events paired one to one by ``MATCH``; 1 where nothing is there to be found.
     n_recordings, n_calls, n_events, n_false : int
         Sizes.
+    total_error : float or None
+        Error to expect of a total over so many calls, as a share of it; see ``total_error``.
     """
 
     count_error: float
@@ -47,6 +49,7 @@ class CountError:
     n_calls: int
     n_events: int
     n_false: int
+    total_error: float | None = None
 
     @classmethod
     def of(cls, table: IntArray) -> CountError:
@@ -63,13 +66,42 @@ class CountError:
             n_calls=n_calls,
             n_events=n_events,
             n_false=n_events - n_paired,
+            total_error=total_error(table),
         )
+
+    @property
+    def n_paired(self) -> int:
+        """Events that are calls."""
+        return self.n_events - self.n_false
 
     @property
     def cost(self) -> float:
         """What learning minimises: miscounts, and mistaken events at ``EVENT_WEIGHT``."""
         mistaken = self.n_calls + self.n_events - 2 * (self.n_events - self.n_false)
         return self.count_error + EVENT_WEIGHT * mistaken / max(self.n_recordings, 1)
+
+
+def total_error(table: IntArray) -> float | None:
+    """Root mean square error to expect of a total, as a share of the calls; ``None`` for no call.
+
+    Bias and variance of the ratio of found to true calls over recordings (Cochran, Sampling
+    Techniques, 1977, section 6.4). The variance is at least that of as many chance mistakes as were
+    made: recordings too few, or too alike, show none of their own.
+
+    Parameters
+    ----------
+    table : array of int, shape (n_recordings, 3 or more)
+        Calls, events and pairs of each recording.
+    """
+    n_calls, n_events, n_paired = table[:, :3].astype(np.float64).T
+    total = n_calls.sum()
+    if not total:
+        return None
+    ratio = n_events.sum() / total
+    squares = float(np.sum((n_events - ratio * n_calls) ** 2))
+    spread = squares * len(table) / max(len(table) - 1, 1) / total**2
+    mistakes = float(total + n_events.sum() - 2 * n_paired.sum()) / total**2
+    return float(np.sqrt((ratio - 1) ** 2 + max(spread, mistakes)))
 
 
 def count_error(

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from counter.cli.console import (
     loading_tensorflow,
     number_columns,
     plain_table,
+    require_training,
     stderr,
     stdout,
 )
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from training.run import RunResult
     from training.settings.train_settings import TrainSettings
     from training.validation.review_effect import Change
+
+
+# Below this a call can hardly be told from what surrounds it.
+LEAST_OVER_DB = 3.0
 
 
 @click.command()
@@ -85,19 +91,21 @@ if TYPE_CHECKING:
     type=click.IntRange(2, 20),
     help="Folds of sources to cross-validate over. [default: 3]",
 )
-def train(config: Path | None, output: Path, **flags: Any) -> None:
+def train(config: Path | None, output: Path, **flags: Any) -> int:
     """Train on folders of short clips, with the call and without it, or on annotated recordings.
 
     Writes two models (mel and spectrogram) with their event rules, reports, pictures and a model
-    card to OUTPUT/NAME, and names the one that counts better as the default.
+    card to OUTPUT/NAME, and names the one that counts better as the default. Ends with exit code 1
+    where nothing should be counted with that yet.
     """
+    require_training()
     import training
 
     with TerminalTraining() as observer:
         result = training.train(
             output, config=config, observer=observer, command=command_line(), **flags
         )
-    print_result(result)
+    return print_result(result)
 
 
 def command_line() -> str:
@@ -134,11 +142,24 @@ class TerminalTraining:
     def fits(self, settings: TrainSettings, facts: CallFacts) -> None:
         """Say what the settings were fitted to."""
         one = next(iter(settings.models.values()))
+        frame_s = 4 * one.hop_samples / one.sample_rate_hz
+        over_db = facts.over_db(one.low_hz, one.high_hz)
+        heard = f"{facts.n_calls} calls that stand out of their surroundings"
+        if not facts.n_calls:
+            heard = "all that is recorded, as no call stands out of its surroundings"
         self._console.print(
-            f"Suited to {facts.n_calls} annotated calls: {one.low_hz:g} to {one.high_hz:g} Hz at "
-            f"{one.sample_rate_hz} Hz, windows of {settings.fit.window_s:.2f} s. A config's "
-            "models and fit.window_s go before this."
+            f"Suited to {heard}: {one.low_hz:g} to {one.high_hz:g} Hz, where they do so by "
+            f"{over_db:.0f} dB, at {one.sample_rate_hz} Hz; "
+            f"calls of {facts.short_s:.3g} to {facts.long_s:.3g} s, a score every {frame_s:.2g} s, "
+            f"windows of {settings.fit.window_s:.3g} s. A config's models and fit.window_s go "
+            "before this."
         )
+        if over_db < LEAST_OVER_DB:
+            self._console.print(
+                f"Warning: in this band half of the calls stand out by less than {LEAST_OVER_DB:g} "
+                "dB, so the model can hardly hear them. Bring louder calls, or background from the "
+                "same recorders; or give the band in which you see them."
+            )
 
     def loads(self) -> None:
         """Say that TensorFlow is loaded, which takes a while."""
@@ -165,30 +186,49 @@ class TerminalTraining:
         return epoch
 
 
-def print_result(result: RunResult) -> None:
-    """Print the models' figures, what was skipped, and where all is."""
-    table = plain_table("model", *number_columns("count error", "F1"), "variant")
-    for name, run in result.runs.items():
-        errors = [learned.error for learned in run.cross_fit.learned]
-        table.add_row(
-            name + (" (default)" if name == result.default else ""),
-            f"{sum(e.count_error for e in errors) / len(errors):.3f}",
-            f"{sum(e.f1 for e in errors) / len(errors):.3f}",
-            run.chosen.variant,
-        )
-    console = stdout()
-    console.print(table)
-    clips = next(iter(result.runs.values())).clips
-    for broken in clips.broken:
+def print_result(result: RunResult) -> int:
+    """Print what was found of what is known, what was skipped, where all is, and doubts.
+
+    The exit code: 1 where nothing should be counted with the better model yet.
+    """
+    console, best = stdout(), result.runs[result.default]
+    console.print(_found(result))
+    for broken in best.clips.broken:
         console.print(f"skipped {broken.path}: {broken.reason}", markup=False)
-    for remark in clips.remarks:
+    for remark in best.clips.remarks:
         console.print(remark, markup=False)
     for change in result.changes:
         _print_change(change)
+    made = "made" if best.cross_fit.is_on_made else "annotated"
     console.print(
-        "Count error: calls a made recording of unseen sources. "
+        f"Found by models that had not met them, in {made} recordings. Count error: calls a "
+        "recording; total: what to expect of a total over as many calls. "
         f"Bundles, reports and model card: {escape(str(result.folder))}"
     )
+    for one in best.trust():
+        for text in one.said:
+            stderr().print(f"Warning: {text}", markup=False, soft_wrap=True)
+    return int(any(one.is_unfit for one in best.trust()))
+
+
+def _found(result: RunResult) -> Table:
+    """A row for each model and label."""
+    titles = number_columns("known calls", "found", "F1", "count error", "total")
+    table = plain_table("model", *titles, "variant")
+    for name, run in result.runs.items():
+        for one in run.trust():
+            error = one.error
+            several = f", {one.label}" if len(run.clips.labels) > 1 else ""
+            table.add_row(
+                escape(name + several) + (" (default)" if name == result.default else ""),
+                str(error.n_calls),
+                str(error.n_events),
+                f"{error.f1:.3f}",
+                f"{error.count_error:.3f}",
+                "-" if error.total_error is None else f"± {error.total_error:.0%}",
+                run.chosen.variant,
+            )
+    return table
 
 
 def _print_change(change: Change) -> None:

@@ -84,6 +84,10 @@ class ExpectedCounts:
     recording_s: float  # mean length of a recording in seconds
     # Events found in an hour without any call; ``None`` where no such hour was made.
     false_events_per_hour: float | None
+    found: int = 0  # events that were found
+    # Of each label, the error to expect of a total, a share of it; ``None`` where nothing called.
+    total_error: tuple[tuple[str, float | None], ...] = ()
+    is_on_made: bool = True  # whether made recordings are among them
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ class CardData:
     # Where clips come from and how many, beside the folders of the config.
     origins: Sequence[str] = ()
     changes: Sequence[Change] = ()  # what reviewed clips changed; empty where there are none
+    warnings: Sequence[str] = ()  # what speaks against counting with it, each with what to bring
 
 
 COMMON_LIMITS = (
@@ -144,11 +149,14 @@ def model_card(data: CardData) -> str:
         Text that ends in a line break and holds no character that UTF-8 cannot encode.
     """
     command = "\n".join(f"    {plain_text(line)}" for line in data.command.splitlines())
+    warned = "\n".join(f"- {escape(line)}" for line in data.warnings)
+    doubts = [f"## Before you count with it\n\n{warned}"] if data.warnings else []
     changed = [f"## What the reviewed clips changed\n\n{_changes(data)}"] if data.changes else []
     sections = [
         f"# {escape(data.name)}\n\n{escape(data.description)}\n\n"
         f"Labels: {', '.join(escape(label) for label in data.labels)}.\n\n"
         f"Trained with seed {data.seed} by\n\n{command}",
+        *doubts,
         f"## Data\n\n{_data(data)}",
         f"## Clips of unseen sources\n\n{_metrics(data.reports)}",
         f"## Event rules\n\n{_rules(data)}",
@@ -224,6 +232,16 @@ def _rules(data: CardData) -> str:
     return f"{escape(data.rules_how)}\n\n{_table(('rule', 'value'), rows)}"
 
 
+_MADE = (
+    "Made recordings are no field recordings. Real sites hold sounds that no clip showed, so read "
+    "the figures as the least error to expect, and count some recordings by ear."
+)
+_MARKED = (
+    "Other sites, seasons and recorders hold sounds that none of these recordings showed, so read "
+    "the figures as what to expect where these were made, and count some others by ear."
+)
+
+
 def _expected(expected: ExpectedCounts | None) -> str:
     if expected is None:
         return "Not measured: the rules were not fitted, and what counts are worth is not known."
@@ -234,15 +252,19 @@ def _expected(expected: ExpectedCounts | None) -> str:
             f"{e.false_events_per_hour:.2f} (over {e.background_hours:.2f} h without calls)"
         )
     rows = [
-        (f"count error (mean, calls a recording of {e.recording_s:.0f} s)", f"{e.count_error:.3f}"),
+        (f"count error (mean, calls a recording of {e.recording_s:.3g} s)", f"{e.count_error:.3f}"),
         ("false events an hour without calls", false_events),
+        ("calls known, events found", f"{e.calls}, {e.found}"),
     ]
+    rows += [
+        (f"error of a total of {label} to expect", "-" if share is None else f"{share:.0%}")
+        for label, share in e.total_error
+    ]
+    where = _MADE if e.is_on_made else _MARKED
     return (
         f"{_table(('figure', 'value'), rows)}\n\n"
         f"Measured on {e.recordings} recordings ({e.hours:.2f} h, {e.calls} calls). "
-        f"{escape(e.how)}\n\n"
-        "These are no field recordings. Real sites hold sounds that no clip showed, so read the "
-        "figures as the least error to expect, and count some recordings by ear."
+        f"{escape(e.how)}\n\n{where}"
     )
 
 

@@ -43,6 +43,7 @@ from training.report.card import (
 )
 from training.report.training_plots import ClipWaveform, Features
 from training.report.training_report import ReportData, RuleFit, split_reports, write_report
+from training.report.trust import LabelTrust, trust_of
 from training.rule_learning import MATCH, CountError, count_error
 from training.settings.front_end_settings import BandSettings, FrontEndSettings
 from training.settings.train_settings import TrainSettings
@@ -84,6 +85,10 @@ class ModelRun:
     chosen: ExportedForm
     export_costs: Mapping[str, float]
 
+    def trust(self) -> tuple[LabelTrust, ...]:
+        """What speaks against counting with it, for each label."""
+        return trust_of(self.cross_fit, self.clips)
+
     def changes(self) -> tuple[Change, ...]:
         """What reviewed clips changed; clips kept for testing are scored by the final model."""
         reviewed = self.cross_fit.reviewed
@@ -120,11 +125,17 @@ def provenance(settings: TrainSettings, run: ModelRun, command: str) -> dict[str
                 "count_error": round(learned.error.count_error, 4),
                 "bias": round(learned.error.bias, 4),
                 "f1": round(learned.error.f1, 4),
+                "total_error": _rounded(learned.error.total_error),
             }
             for label, learned in zip(run.clips.labels, run.cross_fit.learned, strict=True)
         },
+        "unfit": [one.why_unfit for one in run.trust() if one.is_unfit],
         "versions": versions(),
     }
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
 
 
 def versions() -> dict[str, str]:
@@ -256,19 +267,24 @@ def _card_data(settings: TrainSettings, run: ModelRun, data: ReportData, command
         rules=_named_rules(run),
         rules_how=how_rules(_learned_on(run), is_mean=run.is_mean),
         expected=_expected(run),
-        parity=[
-            Parity(
-                one.variant,
-                one.n_clips,
-                one.largest_difference,
-                one.tolerance,
-                one.variant == run.chosen.variant,
-            )
-            for one in run.exports.variants
-        ],
+        parity=_parity(run),
         versions=versions(),
         skipped=[f"{broken.path}: {broken.reason}" for broken in run.clips.broken],
+        warnings=[text for one in run.trust() for text in one.said],
     )
+
+
+def _parity(run: ModelRun) -> list[Parity]:
+    return [
+        Parity(
+            one.variant,
+            one.n_clips,
+            one.largest_difference,
+            one.tolerance,
+            one.variant == run.chosen.variant,
+        )
+        for one in run.exports.variants
+    ]
 
 
 def _learned_on(run: ModelRun) -> str:
@@ -333,6 +349,12 @@ def _expected(run: ModelRun) -> ExpectedCounts:
         calls=sum(learned.error.n_calls for learned in crossed.learned),
         hours=hours,
         background_hours=silent_h,
+        found=sum(learned.error.n_events for learned in crossed.learned),
+        total_error=tuple(
+            (label, learned.error.total_error)
+            for label, learned in zip(run.clips.labels, crossed.learned, strict=True)
+        ),
+        is_on_made=crossed.is_on_made,
         count_error=float(np.mean([one.error.count_error for one in crossed.learned])),
         recording_s=hours * 3600 / n_recordings,
         false_events_per_hour=n_false / silent_h if silent_h else None,
