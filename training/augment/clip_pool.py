@@ -175,6 +175,11 @@ def _middle(samples: NDArray[np.float32], max_samples: int) -> NDArray[np.float3
     return samples[extra // 2 : len(samples) - (extra - extra // 2)]
 
 
+def between(low: Any, high: Any, share: Any) -> Any:
+    """What lies a share of the way from low to high."""
+    return low + (high - low) * share
+
+
 def draw(odds: Any, seed: Any, n_windows: Any) -> Any:
     """Indices of ``n_windows`` clips, by the odds."""
     return tf.random.stateless_categorical(odds[None], n_windows, seed, dtype=tf.int32)[0]

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from counter.records import FloatArray
-from training.augment.clip_pool import draw, log_odds
+from training.augment.clip_pool import between, draw, log_odds
 from training.augment.invented_sounds import make_distractors
 from training.augment.windows import IGNORED
 from training.data.clip_set import ClipSet, KnownRecording
@@ -78,7 +78,7 @@ class ContextWindowMaker:
         x, targets = _mixed(x, targets, draws[2:4])
         x = _raised(x, level, draws[4], seed)
         x = _shifted(x, draws[5])
-        gain_db = _between((self.augment.gain_low_db, self.augment.gain_high_db), draws[6])
+        gain_db = between(self.augment.gain_low_db, self.augment.gain_high_db, draws[6])
         x = x + (gain_db / UNIT_DB)[:, None, None, None]
         n_bands = self.pool.features.shape[2]
         return tf.reshape(x, (n_windows, -1, n_bands)), targets
@@ -118,10 +118,6 @@ def _whole(values: Any) -> Any:
     return tf.cast(tf.floor(values), tf.int32)
 
 
-def _between(ends: tuple[float, float], share: Any) -> Any:
-    return ends[0] + (ends[1] - ends[0]) * share
-
-
 def _sum(x: Any, y: Any) -> Any:
     """Features of two sounds together, by their power."""
     unit = np.float32(np.log(10) * UNIT_DB / 10)
@@ -131,7 +127,7 @@ def _sum(x: Any, y: Any) -> Any:
 
 def _mixed(x: Any, targets: Any, draws: Sequence[Any]) -> tuple[Any, Any]:
     """Windows, some with the next one of the batch under them."""
-    lower_db = _between(MIX_DB, draws[1])
+    lower_db = between(*MIX_DB, draws[1])
     is_mixed = draws[0] < MIX_SHARE
     other = tf.roll(x, 1, 0) - (lower_db / UNIT_DB)[:, None, None, None]
     theirs = tf.roll(targets, 1, 0)
@@ -152,7 +148,7 @@ def _raised(x: Any, level: Any, chosen: Any, seed: Any) -> Any:
     place = tf.linspace(-1.0, 1.0, x.shape[-1])
     shape = [2, tf.shape(x)[0], 1, 1, 1]
     over, tilt = tf.unstack(tf.random.stateless_uniform(shape, seed + [7, 0]))
-    floor_db = _between(FLOOR_DB, over) + TILT_DB * (2.0 * tilt - 1.0) * place
+    floor_db = between(*FLOOR_DB, over) + TILT_DB * (2.0 * tilt - 1.0) * place
     is_raised = (chosen < FLOOR_SHARE)[:, None, None, None]
     return tf.where(is_raised, _sum(x, level + floor_db / UNIT_DB), x)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from training.augment.clip_pool import BLOCK, ClipPool, draw, make_clip_pool
+from training.augment.clip_pool import BLOCK, ClipPool, between, draw, make_clip_pool
 from training.augment.invented_sounds import equalised, make_distractors, smeared
 from training.data.clip_set import BACKGROUND, ClipSet
 from training.models.front_ends import LogBands, features_of
@@ -69,10 +69,10 @@ class WindowMaker:
         sound, laid, call = self._foreground(clip, draws, is_call | ~is_of_call)
         sound = self._with_pieces(sound, clip, seed, (is_call, *laid))
         sound, *again = self._with_another(sound, clip, seed, (is_call, *laid))
-        snr_db = _between(self.augment.snr_low_db, self.augment.snr_high_db, draws[7])
+        snr_db = between(self.augment.snr_low_db, self.augment.snr_high_db, draws[7])
         gain = self.clip_pool.gains(clip, snr_db) * level * tf.cast(is_laid, tf.float32)
         label = tf.where(is_call, tf.gather(self.clip_pool.labels, clip), BACKGROUND)
-        gain_db = _between(self.augment.gain_low_db, self.augment.gain_high_db, draws[1])
+        gain_db = between(self.augment.gain_low_db, self.augment.gain_high_db, draws[1])
         mix = (background + sound * gain[:, None]) * 10.0 ** (gain_db / 20.0)[:, None]
         asked = self._asked(laid, call), self._asked(*again)
         return mix, self._targets(asked, label)
@@ -141,7 +141,7 @@ class WindowMaker:
         draws = tf.unstack(tf.gather(draws, some, axis=1)[:5])
         first, kept = self._piece(clip, draws[0], draws[1])
         begin = self._beside(start, stop, kept, (draws[2], draws[3], BESIDE_GAP_S))
-        lower_db = _between(*BESIDE_DB, draws[4])
+        lower_db = between(*BESIDE_DB, draws[4])
         pieces = self.clip_pool.laid(clip, (first, kept), begin, self._n_blocks)
         pieces = pieces[:, : self.n_samples] * 10.0 ** (-lower_db / 20.0)[:, None]
         return tf.tensor_scatter_nd_add(sound, some[:, None], pieces)
@@ -172,14 +172,14 @@ class WindowMaker:
         ``how``: two shares drawn, of the gap and of the side, and the range of the gap in seconds.
         """
         share, side, (least_s, most_s) = how
-        gap = tf.cast(_between(least_s, most_s, share) * self.usual_rate_hz, tf.int32)
+        gap = tf.cast(between(least_s, most_s, share) * self.usual_rate_hz, tf.int32)
         return tf.where(side < 0.5, start - gap - n_blocks * BLOCK, stop + gap) // BLOCK
 
     def _piece(self, clip: Any, share: Any, place: Any) -> tuple[Any, Any]:
         """First block, and number of blocks, of a piece from anywhere in each clip's call."""
         start, stop = self._call_ends(clip, 0)
         base = tf.cast(tf.gather(self.clip_pool.piece_bases, clip), tf.float32)
-        kept = tf.maximum(tf.cast(_between(*PIECE, share) * base, tf.int32), 1)
+        kept = tf.maximum(tf.cast(between(*PIECE, share) * base, tf.int32), 1)
         spare = tf.cast(stop - start - kept, tf.float32)
         return start + tf.cast(place * spare, tf.int32), kept
 
@@ -209,10 +209,6 @@ class WindowMaker:
         column = tf.where(highest == 1.0, 1.0, lowest)
         mine = tf.range(self.n_labels) == label[:, None]
         return column[:, :, None] * tf.cast(mine, tf.float32)[:, None, :]
-
-
-def _between(low: float, high: float, share: Any) -> Any:
-    return low + (high - low) * share
 
 
 def window_maker(
