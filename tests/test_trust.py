@@ -89,14 +89,17 @@ def test_few_sources_and_clips_on_both_sides_are_told():
 class TestTotalError:
     """The error of a total to expect."""
 
-    def test_no_mistake_is_no_error_and_no_call_has_none(self):
-        assert total_error(np.array([[4, 4, 4], [7, 7, 7]])) == 0
+    def test_no_mistake_in_a_few_calls_promises_no_more_than_one(self):
+        assert total_error(np.array([[4, 4, 4], [7, 7, 7]])) == pytest.approx(1 / 11)
+        assert total_error(np.array([[400, 400, 400]])) == pytest.approx(1 / 400)
+
+    def test_where_nothing_calls_there_is_no_error_to_tell(self):
         assert total_error(np.array([[0, 3, 0]])) is None
         assert total_error(np.zeros((0, 3), dtype=int)) is None
 
     def test_a_bias_is_an_error_of_that_share(self):
         found = total_error(np.array([[100, 80, 80], [200, 160, 160]]))
-        assert found == pytest.approx(np.hypot(0.2, np.sqrt(60) / 300))
+        assert found == pytest.approx(np.hypot(0.2, np.sqrt(61) / 300))
 
     def test_recordings_that_differ_say_more_than_their_mean(self):
         alike = total_error(np.array([[50, 50, 40]] * 6))

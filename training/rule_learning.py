@@ -86,7 +86,8 @@ def total_error(table: IntArray) -> float | None:
 
     Bias and variance of the ratio of found to true calls over recordings (Cochran, Sampling
     Techniques, 1977, section 6.4). The variance is at least that of as many chance mistakes as were
-    made: recordings too few, or too alike, show none of their own.
+    made and one more: recordings too few, or too alike, show none of their own, and no mistake in a
+    few calls is no promise of none.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def total_error(table: IntArray) -> float | None:
     ratio = n_events.sum() / total
     squares = float(np.sum((n_events - ratio * n_calls) ** 2))
     spread = squares * len(table) / max(len(table) - 1, 1) / total**2
-    mistakes = float(total + n_events.sum() - 2 * n_paired.sum()) / total**2
+    mistakes = float(1 + total + n_events.sum() - 2 * n_paired.sum()) / total**2
     return float(np.sqrt((ratio - 1) ** 2 + max(spread, mistakes)))
 
 
