@@ -75,6 +75,20 @@ def test_without_background_nothing_is_measured(tmp_path):
     assert clip_facts([], []) is None
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_clips_of_a_single_value_stand_out_of_nothing(tmp_path, value):
+    how = {"hz": 3000, "rate_hz": 16000, "length_s": 0.3, "clip_s": 1.0}
+    rest = make_clips(tmp_path / "without", with_call=False, **how)
+    (tmp_path / "flat").mkdir()
+    flat = [
+        write(tmp_path / "flat" / f"f{number}-1.wav", np.full(16000, value, np.float32), 16000)
+        for number in range(4)
+    ]
+    assert clip_facts(flat, rest) is None
+    calls = make_clips(tmp_path / "with", with_call=True, **how)
+    assert clip_facts([*calls, *flat], rest) == clip_facts(calls, rest)
+
+
 def test_clips_that_do_not_decode_are_passed_over(tmp_path):
     how = {"hz": 3000, "rate_hz": 16000, "length_s": 0.3, "clip_s": 1.0}
     calls = make_clips(tmp_path / "a", with_call=True, **how)

@@ -304,14 +304,14 @@ def clip_facts(calls: Sequence[Path], backgrounds: Sequence[Path]) -> CallFacts 
 
 
 def _sounds(paths: Sequence[Path]) -> list[_Sound]:
-    """Clips that decode, evenly out of many."""
+    """Clips that decode, evenly out of many; those of a single value, such as silence, are none."""
     kept = np.linspace(0, len(paths), min(len(paths), MOST_CLIPS), endpoint=False).astype(int)
     found = []
     for index in kept:
         with suppress(AudioError):  # named, and counted with what failed, when all are read
             rate_hz = probe(paths[index]).sample_rate_hz
             found.append(_Sound(read_clip(paths[index], rate_hz), rate_hz))
-    return found
+    return [one for one in found if np.ptp(one.samples)]
 
 
 @dataclass(frozen=True)
