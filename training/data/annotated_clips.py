@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,7 @@ class AnnotatedCalls:
             remarks=tuple(remarks),
         )
 
-    @property
+    @cached_property
     def typical_s(self) -> float:
         """Median length of the marked calls."""
         every = (one for calls in self.calls.values() for one in calls)
