@@ -21,7 +21,7 @@ class TrainObserver(Protocol):
     """What a training tells while it works."""
 
     def fits(self, settings: TrainSettings, facts: CallFacts) -> None:
-        """The settings were fitted to annotated calls."""
+        """The settings were fitted to the calls."""
 
     def loads(self) -> None:
         """TensorFlow is being loaded, which takes a while."""

@@ -144,12 +144,13 @@ class TerminalTraining:
         one = next(iter(settings.models.values()))
         frame_s = 4 * one.hop_samples / one.sample_rate_hz
         over_db = facts.over_db(one.low_hz, one.high_hz)
-        heard = f"{facts.n_calls} calls that stand out of their surroundings"
+        band = f"{one.low_hz:g} to {one.high_hz:g} Hz"
+        heard = f"{facts.n_calls} calls that stand out of their surroundings, in {band} by "
+        heard += f"{over_db:.0f} dB"
         if not facts.n_calls:
-            heard = "all that is recorded, as no call stands out of its surroundings"
+            heard = f"all that is recorded, {band}, as no call stands out of its surroundings"
         self._console.print(
-            f"Suited to {heard}: {one.low_hz:g} to {one.high_hz:g} Hz, where they do so by "
-            f"{over_db:.0f} dB, at {one.sample_rate_hz} Hz; "
+            f"Suited to {heard}; at {one.sample_rate_hz} Hz; "
             f"calls of {facts.short_s:.3g} to {facts.long_s:.3g} s, a score every {frame_s:.2g} s, "
             f"windows of {settings.fit.window_s:.3g} s. A config's models and fit.window_s go "
             "before this."
@@ -205,10 +206,11 @@ def print_result(result: RunResult) -> int:
         "recording; total: what to expect of a total over as many calls. "
         f"Bundles, reports and model card: {escape(str(result.folder))}"
     )
-    for one in best.trust():
+    trust = best.trust()
+    for one in trust:
         for text in one.said:
             stderr().print(f"Warning: {text}", markup=False, soft_wrap=True)
-    return int(any(one.is_unfit for one in best.trust()))
+    return int(any(one.is_unfit for one in trust))
 
 
 def _found(result: RunResult) -> Table:
