@@ -26,6 +26,7 @@ from counter.cli.options import PATH
 
 if TYPE_CHECKING:
     from training.autoconfig import CallFacts
+    from training.report.trust import LabelTrust
     from training.run import RunResult
     from training.settings.train_settings import TrainSettings
     from training.validation.review_effect import Change
@@ -200,10 +201,12 @@ def print_result(result: RunResult) -> int:
         console.print(remark, markup=False)
     for change in result.changes:
         _print_change(change)
-    made = "made" if best.cross_fit.is_on_made else "annotated"
+    where = "annotated recordings"
+    if best.cross_fit.is_on_made:
+        where = "made recordings; real ones hold more that errs"
     console.print(
-        f"Found by models that had not met them, in {made} recordings. Count error: calls a "
-        "recording; total: what to expect of a total over as many calls. "
+        f"Found by models that had not met them, in {where}. Count error: calls a recording; "
+        "total: error to expect of a total over as many calls. "
         f"Bundles, reports and model card: {escape(str(result.folder))}"
     )
     trust = best.trust()
@@ -227,10 +230,18 @@ def _found(result: RunResult) -> Table:
                 str(error.n_events),
                 f"{error.f1:.3f}",
                 f"{error.count_error:.3f}",
-                "-" if error.total_error is None else f"± {error.total_error:.0%}",
+                _total(one),
                 run.chosen.variant,
             )
     return table
+
+
+def _total(one: LabelTrust) -> str:
+    """The error of a total; of made recordings, which hold what clips showed, the least of it."""
+    if one.error.total_error is None:
+        return "-"
+    share = f"± {one.error.total_error:.0%}"
+    return f"{share} or more" if one.is_on_made else share
 
 
 def _print_change(change: Change) -> None:
